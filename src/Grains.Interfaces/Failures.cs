@@ -1,0 +1,153 @@
+namespace Branching.Grains;
+
+/// <summary>What kind of failure a <see cref="BranchingException"/> reports. The numbers travel and are never reused.</summary>
+public enum FailureKind
+{
+    /// <summary>A failure that this version has no name for.</summary>
+    Unknown = 0,
+
+    /// <summary>An argument is outside its documented range.</summary>
+    InvalidArgument = 1,
+
+    /// <summary>A database, branch or column family name breaks the naming rules.</summary>
+    InvalidName = 2,
+
+    /// <summary>No database of that name exists.</summary>
+    DatabaseNotFound = 3,
+
+    /// <summary>A database of that name exists already.</summary>
+    DatabaseExists = 4,
+
+    /// <summary>No branch of that name exists in the database.</summary>
+    BranchNotFound = 5,
+
+    /// <summary>A branch of that name exists already.</summary>
+    BranchExists = 6,
+
+    /// <summary>The parent that a branch should begin from does not exist.</summary>
+    ParentNotFound = 7,
+
+    /// <summary>The store has no column family of that name.</summary>
+    ColumnFamilyNotFound = 8,
+
+    /// <summary>The store has a column family of that name already.</summary>
+    ColumnFamilyExists = 9,
+
+    /// <summary>A request or an answer is larger than the limit.</summary>
+    RequestTooLarge = 10,
+
+    /// <summary>The file system has no room left.</summary>
+    DiskFull = 11,
+
+    /// <summary>The operating system refused access to a file.</summary>
+    PermissionDenied = 12,
+
+    /// <summary>Another process holds the data root or the store.</summary>
+    Locked = 13,
+
+    /// <summary>The files were written by a newer version of the program.</summary>
+    FormatTooNew = 14,
+
+    /// <summary>The files were written by a version that is no longer read.</summary>
+    FormatTooOld = 15,
+
+    /// <summary>Stored bytes are not what was written.</summary>
+    Corruption = 16,
+
+    /// <summary>The store refused writes after an earlier failure, until it is reopened.</summary>
+    Poisoned = 17,
+
+    /// <summary>The database holds as many branches as its limit allows.</summary>
+    TooManyBranches = 18,
+
+    /// <summary>The branch would be deeper below the main store than the limit allows.</summary>
+    BranchTooDeep = 19,
+
+    /// <summary>The database or branch is being deleted.</summary>
+    BeingDeleted = 20,
+
+    /// <summary>Something still uses what should be removed.</summary>
+    InUse = 21,
+
+    /// <summary>More work is queued than the limit allows; try again.</summary>
+    Overloaded = 22,
+
+    /// <summary>A deadline passed. The outcome of a write is unknown.</summary>
+    TimedOut = 23,
+
+    /// <summary>The store or the node is shutting down; try again.</summary>
+    Closed = 24,
+
+    /// <summary>The native library or the platform cannot do this.</summary>
+    NotSupported = 25,
+
+    /// <summary>The native RocksDB library was not found or is too old.</summary>
+    NativeLibraryMissing = 26,
+
+    /// <summary>The process has no file descriptors left; try again.</summary>
+    TooManyOpenFiles = 27,
+
+    /// <summary>Reading or writing a file failed.</summary>
+    Io = 28,
+
+    /// <summary>A defect in the program.</summary>
+    Internal = 29,
+
+    /// <summary>A continuation token is damaged, or belongs to another store, range or epoch.</summary>
+    InvalidContinuation = 30,
+
+    /// <summary>This node was replaced as the owner of the database.</summary>
+    Fenced = 31,
+
+    /// <summary>The database lives on another node; try again.</summary>
+    Moved = 32,
+
+    /// <summary>A directory looks like somebody's store but carries no mark of this program.</summary>
+    UnknownStore = 33,
+
+    /// <summary>An imported file has a line that cannot be read.</summary>
+    ImportMalformed = 34,
+
+    /// <summary>The catalog knows a store whose directory is missing.</summary>
+    MissingStore = 35,
+}
+
+/// <summary>The failure of a call on a database or a branch. Expected outcomes are values in the answer instead.</summary>
+[GenerateSerializer]
+[Alias("branching.exception")]
+public sealed class BranchingException : Exception
+{
+    /// <summary>A failure of the given kind; <paramref name="message"/> says what failed, on what, why, and what to do.</summary>
+    public BranchingException(FailureKind kind, string message, bool isTransient = false)
+        : base(message)
+    {
+        Kind = kind;
+        IsTransient = isTransient;
+    }
+
+    /// <summary>A failure of unknown kind.</summary>
+    public BranchingException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>A failure of unknown kind with its cause.</summary>
+    public BranchingException(string message, Exception innerException)
+        : base(message, innerException)
+    {
+    }
+
+    /// <summary>A failure of unknown kind without a message.</summary>
+    public BranchingException()
+    {
+    }
+
+    /// <summary>What kind of failure this is.</summary>
+    [Id(0)]
+    public FailureKind Kind { get; private set; }
+
+    /// <summary>Whether the same call may succeed when repeated. Nothing was changed by the failed one, unless
+    /// <see cref="Kind"/> is <see cref="FailureKind.TimedOut"/>: then the outcome is unknown.</summary>
+    [Id(1)]
+    public bool IsTransient { get; private set; }
+}

@@ -1,0 +1,174 @@
+using Orleans.Concurrency;
+
+namespace Branching.Grains;
+
+/// <summary>
+/// The data operations of one store: the main store through <see cref="IDatabaseGrain"/>, a branch through
+/// <see cref="IBranchGrain"/>.
+/// </summary>
+/// <remarks>
+/// All of them interleave: reads never wait for writes, and writes are ordered by the store's writer loop. Requests
+/// and answers are limited in size (default 4 MiB, <see cref="FailureKind.RequestTooLarge"/>); more goes through
+/// <see cref="StreamAsync"/> or several batches. Every method fails with <see cref="BranchingException"/>:
+/// <see cref="FailureKind.DatabaseNotFound"/> or <see cref="FailureKind.BranchNotFound"/> when it names something
+/// that does not exist, <see cref="FailureKind.ColumnFamilyNotFound"/>, and the storage failures.
+/// </remarks>
+[Alias("branching.IStoreGrain")]
+public interface IStoreGrain : IGrainWithStringKey
+{
+    /// <summary>Reads one key.</summary>
+    [AlwaysInterleave]
+    [Alias("get")]
+    ValueTask<GetResponse> GetAsync(GetRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads several keys as of one moment.</summary>
+    [AlwaysInterleave]
+    [Alias("multi-get")]
+    ValueTask<MultiGetResponse> MultiGetAsync(MultiGetRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Applies operations all together or not at all. Durable as asked for on return.</summary>
+    [AlwaysInterleave]
+    [Alias("write")]
+    ValueTask<WriteResponse> WriteAsync(WriteRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads one page of a range.</summary>
+    [AlwaysInterleave]
+    [Alias("scan")]
+    ValueTask<ScanResponse> ScanAsync(ScanRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Streams a whole range in pages, all as of the moment of the call.</summary>
+    [AlwaysInterleave]
+    [Alias("stream")]
+    IAsyncEnumerable<IReadOnlyList<Entry>> StreamAsync(StreamRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Counts the keys of a range.</summary>
+    [AlwaysInterleave]
+    [Alias("count")]
+    ValueTask<CountResponse> CountAsync(CountRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Names of the store's column families, in ordinal order; "default" always exists.</summary>
+    [AlwaysInterleave]
+    [Alias("column-families")]
+    ValueTask<IReadOnlyList<string>> ListColumnFamiliesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Adds a column family: 1 to 64 characters of <c>[A-Za-z0-9._-]</c>. Durable on return.</summary>
+    [AlwaysInterleave]
+    [Alias("create-column-family")]
+    ValueTask CreateColumnFamilyAsync(string name, CancellationToken cancellationToken = default);
+
+    /// <summary>Removes a column family with all its keys. Durable on return. "default" cannot be removed.</summary>
+    [AlwaysInterleave]
+    [Alias("drop-column-family")]
+    ValueTask DropColumnFamilyAsync(string name, CancellationToken cancellationToken = default);
+
+    /// <summary>Writes memtables to table files and makes every earlier write durable, buffered ones included.</summary>
+    [AlwaysInterleave]
+    [Alias("flush")]
+    ValueTask FlushAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Compacts a range of a column family; null is the default one.</summary>
+    [AlwaysInterleave]
+    [Alias("compact")]
+    ValueTask CompactAsync(KeyRange range, string? columnFamily = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Figures of the store.</summary>
+    [AlwaysInterleave]
+    [Alias("figures")]
+    ValueTask<StoreFigures> GetFiguresAsync(CancellationToken cancellationToken = default);
+}
+
+/// <summary>Owns a database on its node; the data operations are those of the main store. Key: the database's name.</summary>
+[Alias("branching.IDatabaseGrain")]
+public interface IDatabaseGrain : IStoreGrain
+{
+    /// <summary>Creates the database, empty. Durable on return.</summary>
+    /// <exception cref="BranchingException"><see cref="FailureKind.DatabaseExists"/>, <see cref="FailureKind.InvalidName"/>.</exception>
+    [Alias("create")]
+    ValueTask<DatabaseDescription> CreateAsync(CreateDatabaseRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>What the database is and where it lives.</summary>
+    [AlwaysInterleave]
+    [Alias("describe")]
+    ValueTask<DatabaseDescription> DescribeAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Removes the database with all its branches, for good. Durable on return.</summary>
+    [Alias("drop")]
+    ValueTask DropAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>The live branches ordered by name, the main store among them.</summary>
+    [AlwaysInterleave]
+    [Alias("list-branches")]
+    ValueTask<IReadOnlyList<BranchDescription>> ListBranchesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Every store of the database, deleted ancestors of live ones included: parents before their children.</summary>
+    [AlwaysInterleave]
+    [Alias("lineage")]
+    ValueTask<IReadOnlyList<BranchDescription>> GetLineageAsync(CancellationToken cancellationToken = default);
+}
+
+/// <summary>
+/// One branch: a writable copy that began as a checkpoint of its parent. Key: <c>database/branch</c>
+/// (<see cref="BranchKey"/>).
+/// </summary>
+[Alias("branching.IBranchGrain")]
+public interface IBranchGrain : IStoreGrain
+{
+    /// <summary>
+    /// Creates the branch. It holds every write of the parent that was acknowledged before the call, and none of the
+    /// parent's later ones. Durable on return.
+    /// </summary>
+    /// <exception cref="BranchingException"><see cref="FailureKind.BranchExists"/>, <see cref="FailureKind.ParentNotFound"/>,
+    /// <see cref="FailureKind.InvalidName"/>, <see cref="FailureKind.TooManyBranches"/>, <see cref="FailureKind.BranchTooDeep"/>,
+    /// <see cref="FailureKind.DiskFull"/>. Nothing is left behind.</exception>
+    [Alias("create")]
+    ValueTask<BranchDescription> CreateAsync(CreateBranchRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>What the branch is and where it came from.</summary>
+    /// <param name="includeSize">Also measure its files; costs one look at each.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    [AlwaysInterleave]
+    [Alias("describe")]
+    ValueTask<BranchDescription> DescribeAsync(bool includeSize = false, CancellationToken cancellationToken = default);
+
+    /// <summary>The live branches that began from this one, ordered by name.</summary>
+    [AlwaysInterleave]
+    [Alias("children")]
+    ValueTask<IReadOnlyList<BranchDescription>> ListChildrenAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Removes the branch. Its children stay whole; lineage remembers it while it has any. Durable on return.</summary>
+    [Alias("delete")]
+    ValueTask DeleteAsync(CancellationToken cancellationToken = default);
+}
+
+/// <summary>One node and its data root. Key: the silo's address in its parsable form; it lives on that silo only.</summary>
+[Alias("branching.INodeGrain")]
+public interface INodeGrain : IGrainWithStringKey
+{
+    /// <summary>Whether the node's data root holds a store of the database.</summary>
+    [AlwaysInterleave]
+    [Alias("holds-database")]
+    ValueTask<bool> HoldsDatabaseAsync(string database, CancellationToken cancellationToken = default);
+
+    /// <summary>What the node is and holds.</summary>
+    [AlwaysInterleave]
+    [Alias("describe")]
+    ValueTask<NodeDescription> DescribeAsync(CancellationToken cancellationToken = default);
+}
+
+/// <summary>The cluster as a whole. Key: <see cref="Key"/>.</summary>
+[Alias("branching.IClusterCoordinatorGrain")]
+public interface IClusterCoordinatorGrain : IGrainWithStringKey
+{
+    /// <summary>The only key there is.</summary>
+    const string Key = "cluster";
+
+    /// <summary>Every database of every live node, ordered by name.</summary>
+    [AlwaysInterleave]
+    [Alias("list-databases")]
+    ValueTask<IReadOnlyList<DatabaseDescription>> ListDatabasesAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>The live nodes, ordered by name.</summary>
+    [AlwaysInterleave]
+    [Alias("list-nodes")]
+    ValueTask<IReadOnlyList<NodeDescription>> ListNodesAsync(CancellationToken cancellationToken = default);
+}

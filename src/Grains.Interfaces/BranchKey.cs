@@ -45,7 +45,8 @@ public static class BranchingGrainFactoryExtensions
         WriteDurability durability = WriteDurability.Sync,
         CancellationToken cancellationToken = default)
         => store.WriteAsync(
-            new WriteRequest([new WriteOperation(WriteOperationKind.Put, key, value)], null, durability), cancellationToken);
+            new WriteRequest([new WriteOperation(WriteOperationKind.Put, key, value)], null, durability),
+            cancellationToken);
 
     /// <summary>Removes one key.</summary>
     public static ValueTask<WriteResponse> DeleteAsync(
@@ -54,5 +55,6 @@ public static class BranchingGrainFactoryExtensions
         WriteDurability durability = WriteDurability.Sync,
         CancellationToken cancellationToken = default)
         => store.WriteAsync(
-            new WriteRequest([new WriteOperation(WriteOperationKind.Delete, key, default)], null, durability), cancellationToken);
+            new WriteRequest([new WriteOperation(WriteOperationKind.Delete, key, default)], null, durability),
+            cancellationToken);
 }

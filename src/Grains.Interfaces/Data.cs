@@ -19,7 +19,8 @@ public enum WriteOperationKind
     /// <summary>Removes the key; removing an absent key is no error.</summary>
     Delete = 1,
 
-    /// <summary>Removes every key from <see cref="WriteOperation.Key"/> up to, not including, <see cref="WriteOperation.Value"/>.</summary>
+    /// <summary>Removes every key from <see cref="WriteOperation.Key"/> up to, not including,
+    /// <see cref="WriteOperation.Value"/>.</summary>
     DeleteRange = 2,
 }
 
@@ -112,7 +113,8 @@ public readonly record struct WriteResponse(
     [property: Id(1)] ulong Sequence,
     [property: Id(2)] int FailedPrecondition);
 
-/// <summary>A range of keys in byte order. An empty <see cref="From"/> or <see cref="To"/> means no bound on that side.</summary>
+/// <summary>A range of keys in byte order. An empty <see cref="From"/> or <see cref="To"/> means no bound on that
+/// side.</summary>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.key-range")]
@@ -144,7 +146,8 @@ public readonly record struct KeyRange(
 
 /// <summary>Asks for one page of a range.</summary>
 /// <param name="Range">The keys wanted.</param>
-/// <param name="Limit">Most entries to answer. Range: 1 to 100,000. Fewer are answered when the page reaches the size limit.</param>
+/// <param name="Limit">Most entries to answer. Range: 1 to 100,000. Fewer are answered when the page reaches the size
+/// limit.</param>
 /// <param name="Reverse">From the end of the range to its beginning.</param>
 /// <param name="KeysOnly">Values are left empty.</param>
 /// <param name="Continuation">Empty, or what the page before answered.</param>
@@ -170,7 +173,8 @@ public readonly record struct Entry(
 
 /// <summary>A page of a range.</summary>
 /// <param name="Entries">In the order of the scan.</param>
-/// <param name="Continuation">Empty at the end of the range; else the token for the next page, good for this store and range only.</param>
+/// <param name="Continuation">Empty at the end of the range; else the token for the next page, good for this store and
+/// range only.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.scan-response")]
@@ -190,7 +194,8 @@ public sealed record StreamRequest(
 
 /// <summary>Asks how many keys a range has.</summary>
 /// <param name="Range">The keys to count.</param>
-/// <param name="Estimate">Answer RocksDB's estimate for the whole column family at once; the range must be unbounded.</param>
+/// <param name="Estimate">Answer RocksDB's estimate for the whole column family at once; the range must be
+/// unbounded.</param>
 /// <param name="ColumnFamily">The column family; null is the default one.</param>
 [GenerateSerializer]
 [Immutable]

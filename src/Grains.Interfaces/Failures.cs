@@ -117,7 +117,8 @@ public enum FailureKind
 [Alias("branching.exception")]
 public sealed class BranchingException : Exception
 {
-    /// <summary>A failure of the given kind; <paramref name="message"/> says what failed, on what, why, and what to do.</summary>
+    /// <summary>A failure of the given kind; <paramref name="message"/> says what failed, on what, why, and what to
+    /// do.</summary>
     public BranchingException(FailureKind kind, string message, bool isTransient = false)
         : base(message)
     {

@@ -39,7 +39,8 @@ public interface IStoreGrain : IGrainWithStringKey
     /// <summary>Streams a whole range in pages, all as of the moment of the call.</summary>
     [AlwaysInterleave]
     [Alias("stream")]
-    IAsyncEnumerable<IReadOnlyList<Entry>> StreamAsync(StreamRequest request, CancellationToken cancellationToken = default);
+    IAsyncEnumerable<IReadOnlyList<Entry>> StreamAsync(
+        StreamRequest request, CancellationToken cancellationToken = default);
 
     /// <summary>Counts the keys of a range.</summary>
     [AlwaysInterleave]
@@ -77,14 +78,17 @@ public interface IStoreGrain : IGrainWithStringKey
     ValueTask<StoreFigures> GetFiguresAsync(CancellationToken cancellationToken = default);
 }
 
-/// <summary>Owns a database on its node; the data operations are those of the main store. Key: the database's name.</summary>
+/// <summary>Owns a database on its node; the data operations are those of the main store. Key: the database's
+/// name.</summary>
 [Alias("branching.IDatabaseGrain")]
 public interface IDatabaseGrain : IStoreGrain
 {
     /// <summary>Creates the database, empty. Durable on return.</summary>
-    /// <exception cref="BranchingException"><see cref="FailureKind.DatabaseExists"/>, <see cref="FailureKind.InvalidName"/>.</exception>
+    /// <exception cref="BranchingException"><see cref="FailureKind.DatabaseExists"/>,
+    /// <see cref="FailureKind.InvalidName"/>.</exception>
     [Alias("create")]
-    ValueTask<DatabaseDescription> CreateAsync(CreateDatabaseRequest request, CancellationToken cancellationToken = default);
+    ValueTask<DatabaseDescription> CreateAsync(
+        CreateDatabaseRequest request, CancellationToken cancellationToken = default);
 
     /// <summary>What the database is and where it lives.</summary>
     [AlwaysInterleave]
@@ -117,11 +121,13 @@ public interface IBranchGrain : IStoreGrain
     /// Creates the branch. It holds every write of the parent that was acknowledged before the call, and none of the
     /// parent's later ones. Durable on return.
     /// </summary>
-    /// <exception cref="BranchingException"><see cref="FailureKind.BranchExists"/>, <see cref="FailureKind.ParentNotFound"/>,
-    /// <see cref="FailureKind.InvalidName"/>, <see cref="FailureKind.TooManyBranches"/>, <see cref="FailureKind.BranchTooDeep"/>,
+    /// <exception cref="BranchingException"><see cref="FailureKind.BranchExists"/>,
+    /// <see cref="FailureKind.ParentNotFound"/>, <see cref="FailureKind.InvalidName"/>,
+    /// <see cref="FailureKind.TooManyBranches"/>, <see cref="FailureKind.BranchTooDeep"/>,
     /// <see cref="FailureKind.DiskFull"/>. Nothing is left behind.</exception>
     [Alias("create")]
-    ValueTask<BranchDescription> CreateAsync(CreateBranchRequest request, CancellationToken cancellationToken = default);
+    ValueTask<BranchDescription> CreateAsync(
+        CreateBranchRequest request, CancellationToken cancellationToken = default);
 
     /// <summary>What the branch is and where it came from.</summary>
     /// <param name="includeSize">Also measure its files; costs one look at each.</param>
@@ -135,7 +141,8 @@ public interface IBranchGrain : IStoreGrain
     [Alias("children")]
     ValueTask<IReadOnlyList<BranchDescription>> ListChildrenAsync(CancellationToken cancellationToken = default);
 
-    /// <summary>Removes the branch. Its children stay whole; lineage remembers it while it has any. Durable on return.</summary>
+    /// <summary>Removes the branch. Its children stay whole; lineage remembers it while it has any. Durable on
+    /// return.</summary>
     [Alias("delete")]
     ValueTask DeleteAsync(CancellationToken cancellationToken = default);
 }

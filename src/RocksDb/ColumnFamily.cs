@@ -1,0 +1,55 @@
+using Branching.RocksDb.Interop;
+
+namespace Branching.RocksDb;
+
+/// <summary>A named key space of one open database. Thread-safe; owned by its <see cref="RocksDatabase"/>.</summary>
+public sealed class ColumnFamily
+{
+    /// <summary>The name of the family that every database has.</summary>
+    public const string DefaultName = "default";
+
+    internal ColumnFamily(string name, DatabaseHandle database, nint handle, Compression compression)
+    {
+        Name = name;
+        Database = database;
+        Handle = new ColumnFamilyHandle(database, handle);
+        Id = Native.rocksdb_column_family_handle_get_id(Handle);
+        Compression = compression;
+    }
+
+    /// <summary>Its name.</summary>
+    public string Name { get; }
+
+    /// <summary>RocksDB's number for it, never reused in one database.</summary>
+    public uint Id { get; }
+
+    /// <summary>The compression of its new table files, after a fall-back for libraries without the default.</summary>
+    public Compression Compression { get; }
+
+    /// <summary>Whether it was dropped, or its database disposed; any use then is an
+    /// <see cref="ObjectDisposedException"/>.</summary>
+    public bool IsClosed => Handle.IsClosed;
+
+    internal DatabaseHandle Database { get; }
+
+    internal ColumnFamilyHandle Handle { get; }
+
+    /// <summary>The name.</summary>
+    public override string ToString() => Name;
+
+    /// <exception cref="ArgumentException">It belongs to another database.</exception>
+    /// <exception cref="ObjectDisposedException">It was dropped or its database disposed.</exception>
+    internal ColumnFamilyHandle HandleIn(DatabaseHandle database)
+    {
+        if (!ReferenceEquals(database, Database))
+        {
+            ThrowForeign(nameof(database));
+        }
+
+        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        return Handle;
+    }
+
+    private void ThrowForeign(string parameter) => throw new ArgumentException(
+        $"Column family '{Name}' belongs to another database, or to an earlier opening of this one.", parameter);
+}

@@ -1,0 +1,64 @@
+using Branching.RocksDb.Interop;
+
+namespace Branching.RocksDb;
+
+/// <summary>A view of one moment of a database, for <see cref="ReadOptions.Snapshot"/>. Thread-safe.</summary>
+/// <remarks>Until it is disposed, it keeps the database open and old versions of values from being removed.</remarks>
+public sealed class ReadSnapshot : IDisposable
+{
+    private readonly DatabaseHandle _database;
+
+    private ReadSnapshot(DatabaseHandle database, SnapshotHandle handle, ulong sequence)
+    {
+        _database = database;
+        Handle = handle;
+        Sequence = sequence;
+    }
+
+    /// <summary>The sequence of the moment: writes up to and including it are visible.</summary>
+    public ulong Sequence { get; }
+
+    internal SnapshotHandle Handle { get; }
+
+    /// <summary>Releases the snapshot when the last read options and iterator that use it are released.</summary>
+    public void Dispose() => Handle.Dispose();
+
+    internal static ReadSnapshot Open(DatabaseHandle database)
+    {
+        // The C API of 7.8 does not tell a snapshot's sequence. The newest sequence only grows, so when it is the same
+        // before and after, it is the snapshot's. The window is a few hundred nanoseconds: a retry is rare, many are
+        // not possible without a writer that commits in every one of them.
+        const int Attempts = 1_000_000;
+        for (int attempt = 0; attempt < Attempts; attempt++)
+        {
+            ulong before = Native.rocksdb_get_latest_sequence_number(database);
+            SnapshotHandle handle = SnapshotHandle.Open(database);
+            try
+            {
+                if (Native.rocksdb_get_latest_sequence_number(database) == before)
+                {
+                    ReadSnapshot snapshot = new(database, handle, before);
+                    handle = null!; // The snapshot owns it now.
+                    return snapshot;
+                }
+            }
+            finally
+            {
+                handle?.Dispose();
+            }
+        }
+
+        throw new RocksDbException(
+            RocksDbStatus.TryAgain, "snapshot", "the database", "writers never paused long enough to learn its sequence");
+    }
+
+    internal void RequireUsableIn(DatabaseHandle database)
+    {
+        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        if (!ReferenceEquals(database, _database))
+        {
+            throw new ArgumentException(
+                "The snapshot in the read options belongs to another database.", nameof(database));
+        }
+    }
+}

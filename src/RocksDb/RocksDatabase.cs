@@ -1,0 +1,138 @@
+using System.Diagnostics.CodeAnalysis;
+using Branching.RocksDb.Interop;
+
+namespace Branching.RocksDb;
+
+/// <summary>An open RocksDB database. Thread-safe, also while it is being disposed.</summary>
+/// <remarks>
+/// <see cref="Dispose"/> may come before that of iterators, snapshots and pinned values: from then on every call is an
+/// <see cref="ObjectDisposedException"/>, and the files are closed when the last of those children is disposed.
+/// </remarks>
+public sealed partial class RocksDatabase : IDisposable
+{
+    private readonly DatabaseHandle _handle;
+    private readonly OptionsHandle _options;
+    private readonly TableOptionsHandle _tableOptions;
+    private readonly ColumnFamilyOptions _defaultFamilyOptions;
+    private readonly bool _statistics;
+    private readonly Lock _familyGate = new();
+    private readonly Dictionary<string, ColumnFamily> _families = new(StringComparer.Ordinal);
+
+    private RocksDatabase(string path, DatabaseHandle handle, OpenedDatabase opened)
+    {
+        Path = path;
+        _handle = handle;
+        _options = opened.Options;
+        _tableOptions = opened.TableOptions;
+        _defaultFamilyOptions = opened.DefaultFamilyOptions;
+        _statistics = opened.Statistics;
+        for (int i = 0; i < opened.Families.Count; i++)
+        {
+            string name = opened.Families[i].Name;
+            _families.Add(name, new ColumnFamily(name, handle, opened.Handles[i], opened.Compressions[i]));
+        }
+
+        DefaultColumnFamily = _families[ColumnFamily.DefaultName];
+    }
+
+    /// <summary>The directory, as a full path.</summary>
+    public string Path { get; }
+
+    /// <summary>Whether it is disposed. Children may still keep the files open.</summary>
+    public bool IsDisposed => _handle.IsClosed;
+
+    /// <summary>The family <c>default</c>, which every database has.</summary>
+    public ColumnFamily DefaultColumnFamily { get; }
+
+    /// <summary>The families that are open now, in the order of their names.</summary>
+    public IReadOnlyList<ColumnFamily> ColumnFamilies
+    {
+        get
+        {
+            lock (_familyGate)
+            {
+                ThrowIfDisposed();
+                return [.. _families.Values.OrderBy(static family => family.Name, StringComparer.Ordinal)];
+            }
+        }
+    }
+
+    /// <summary>Finds an open family by name.</summary>
+    public bool TryGetColumnFamily(string name, [NotNullWhen(true)] out ColumnFamily? family)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        lock (_familyGate)
+        {
+            ThrowIfDisposed();
+            return _families.TryGetValue(name, out family);
+        }
+    }
+
+    /// <summary>Makes a column family. Durable on return.</summary>
+    /// <exception cref="RocksDbException"><see cref="RocksDbStatus.InvalidArgument"/>: the name exists.</exception>
+    public ColumnFamily CreateColumnFamily(string name, ColumnFamilyOptions? options = null)
+    {
+        NameRules.RequireFamilyName(name);
+        lock (_familyGate)
+        {
+            ThrowIfDisposed();
+            ColumnFamilyOptions effective = (options ?? _defaultFamilyOptions).Copy();
+            using OptionsHandle familyOptions = Native.rocksdb_options_create();
+            ApplyFamily(effective, familyOptions, _tableOptions);
+            nint error = 0;
+            nint handle = Native.rocksdb_create_column_family(_handle, familyOptions, name, ref error);
+            NativeError.ThrowIfSet(error, $"creation of column family '{name}'", Path);
+            ColumnFamily family = new(name, _handle, handle, effective.EffectiveCompression());
+            _families.Add(name, family);
+            return family;
+        }
+    }
+
+    /// <summary>
+    /// Drops a column family and its data. Durable on return; reads that are under way, and open iterators, finish.
+    /// </summary>
+    /// <exception cref="RocksDbException"><see cref="RocksDbStatus.InvalidArgument"/>: it is <c>default</c>.</exception>
+    public void DropColumnFamily(ColumnFamily family)
+    {
+        ColumnFamilyHandle handle = Use(family);
+        lock (_familyGate)
+        {
+            ThrowIfDisposed();
+            nint error = 0;
+            Native.rocksdb_drop_column_family(_handle, handle, ref error);
+            NativeError.ThrowIfSet(error, $"drop of column family '{family.Name}'", Path);
+            _families.Remove(family.Name);
+            handle.Dispose();
+        }
+    }
+
+    /// <summary>Closes the database. Calls under way finish first; later ones fail.</summary>
+    public void Dispose()
+    {
+        lock (_familyGate)
+        {
+            foreach (ColumnFamily family in _families.Values)
+            {
+                family.Handle.Dispose();
+            }
+
+            _families.Clear();
+        }
+
+        _handle.Dispose();
+        _options.Dispose();
+        _tableOptions.Dispose();
+    }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+
+    /// <summary>The handle of a family of this database.</summary>
+    private ColumnFamilyHandle Use(ColumnFamily family)
+    {
+        ArgumentNullException.ThrowIfNull(family);
+        ThrowIfDisposed();
+        return family.HandleIn(_handle);
+    }
+
+    private ReadOptionsHandle Use(ReadOptions? options) => (options ?? ReadOptions.Default).HandleFor(_handle);
+}

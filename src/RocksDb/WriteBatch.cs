@@ -1,0 +1,161 @@
+using System.Runtime.InteropServices;
+using Branching.RocksDb.Interop;
+
+namespace Branching.RocksDb;
+
+/// <summary>Writes that are applied together or not at all by <see cref="RocksDatabase.Write"/>.</summary>
+/// <remarks>Not thread-safe. May be written more than once, and used again after <see cref="Clear"/>.</remarks>
+public sealed unsafe class WriteBatch : IDisposable
+{
+    private DatabaseHandle? _database;
+
+    /// <summary>Makes an empty batch.</summary>
+    public WriteBatch()
+    {
+        RocksDbLibrary.EnsureLoaded();
+        Handle = Native.rocksdb_writebatch_create();
+    }
+
+    private WriteBatch(WriteBatchHandle handle) => Handle = handle;
+
+    /// <summary>How many writes it holds; data put there for the log alone is not counted.</summary>
+    public int Count => Native.rocksdb_writebatch_count(Open());
+
+    /// <summary>Size of <see cref="Data"/>, in bytes: about what it will take in the log.</summary>
+    public long DataBytes => Data.Length;
+
+    /// <summary>The batch in RocksDB's log format. Valid until the batch changes or is disposed.</summary>
+    public ReadOnlySpan<byte> Data
+    {
+        get
+        {
+            nuint length;
+            byte* data = Native.rocksdb_writebatch_data(Open(), &length);
+            return new ReadOnlySpan<byte>(data, checked((int)length));
+        }
+    }
+
+    internal WriteBatchHandle Handle { get; }
+
+    /// <summary>Makes a batch from <see cref="Data"/> of another one; the bytes are copied.</summary>
+    /// <remarks>Families are in it as numbers, so it is for the database it was made for, or a checkpoint of it.</remarks>
+    /// <exception cref="ArgumentException">Fewer than the 12 bytes every batch begins with.</exception>
+    public static WriteBatch FromData(ReadOnlySpan<byte> data)
+    {
+        const int HeaderBytes = 12; // Sequence (8) and count (4), rocksdb/write_batch.h.
+        if (data.Length < HeaderBytes)
+        {
+            throw new ArgumentException($"A batch has {HeaderBytes} bytes or more, not {data.Length}.", nameof(data));
+        }
+
+        RocksDbLibrary.EnsureLoaded();
+        fixed (byte* bytes = data)
+        {
+            return new WriteBatch(Native.rocksdb_writebatch_create_from(bytes, (nuint)data.Length));
+        }
+    }
+
+    /// <summary>Adds a value for a key; both are copied.</summary>
+    public void Put(ColumnFamily family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    {
+        ColumnFamilyHandle handle = Use(family);
+        fixed (byte* k = &MemoryMarshal.GetReference(key), v = &MemoryMarshal.GetReference(value))
+        {
+            Native.rocksdb_writebatch_put_cf(Handle, handle, k, (nuint)key.Length, v, (nuint)value.Length);
+        }
+    }
+
+    /// <summary>Adds the deletion of a key, present or not.</summary>
+    public void Delete(ColumnFamily family, ReadOnlySpan<byte> key)
+    {
+        ColumnFamilyHandle handle = Use(family);
+        fixed (byte* k = &MemoryMarshal.GetReference(key))
+        {
+            Native.rocksdb_writebatch_delete_cf(Handle, handle, k, (nuint)key.Length);
+        }
+    }
+
+    /// <summary>Adds the deletion of every key from <paramref name="from"/> and before
+    /// <paramref name="toExclusive"/>.</summary>
+    /// <exception cref="ArgumentException">The range ends before it begins.</exception>
+    public void DeleteRange(ColumnFamily family, ReadOnlySpan<byte> from, ReadOnlySpan<byte> toExclusive)
+    {
+        KeyRange.Require(from, toExclusive);
+        ColumnFamilyHandle handle = Use(family);
+        fixed (byte* f = &MemoryMarshal.GetReference(from), t = &MemoryMarshal.GetReference(toExclusive))
+        {
+            Native.rocksdb_writebatch_delete_range_cf(
+                Handle, handle, f, (nuint)from.Length, t, (nuint)toExclusive.Length);
+        }
+    }
+
+    /// <summary>Adds bytes that go to the log and nowhere else.</summary>
+    public void PutLogData(ReadOnlySpan<byte> data)
+    {
+        WriteBatchHandle batch = Open();
+        fixed (byte* d = &MemoryMarshal.GetReference(data))
+        {
+            Native.rocksdb_writebatch_put_log_data(batch, d, (nuint)data.Length);
+        }
+    }
+
+    /// <summary>Removes everything, save points too; the batch may then serve another database.</summary>
+    public void Clear()
+    {
+        Native.rocksdb_writebatch_clear(Open());
+        _database = null;
+    }
+
+    /// <summary>Remembers this moment for <see cref="RollbackToSavePoint"/>; save points stack.</summary>
+    public void SetSavePoint() => Native.rocksdb_writebatch_set_save_point(Open());
+
+    /// <summary>Removes what was added since the last save point, and that save point.</summary>
+    /// <exception cref="RocksDbException"><see cref="RocksDbStatus.NotFound"/>: there is no save point.</exception>
+    public void RollbackToSavePoint()
+    {
+        nint error = 0;
+        Native.rocksdb_writebatch_rollback_to_save_point(Open(), ref error);
+        NativeError.ThrowIfSet(error, "rollback to save point", "a write batch");
+    }
+
+    /// <summary>Forgets the last save point and keeps what was added since.</summary>
+    /// <exception cref="RocksDbException"><see cref="RocksDbStatus.NotFound"/>: there is no save point.</exception>
+    public void PopSavePoint()
+    {
+        nint error = 0;
+        Native.rocksdb_writebatch_pop_save_point(Open(), ref error);
+        NativeError.ThrowIfSet(error, "pop save point", "a write batch");
+    }
+
+    /// <summary>Releases the batch; a write that uses it finishes first.</summary>
+    public void Dispose() => Handle.Dispose();
+
+    /// <exception cref="ArgumentException">It was filled for another database.</exception>
+    internal WriteBatchHandle HandleFor(DatabaseHandle database)
+    {
+        if (_database is not null && !ReferenceEquals(_database, database))
+        {
+            throw new ArgumentException(
+                "The batch was filled with column families of another database. They are numbers inside the batch and "
+                + "would name other families here.",
+                nameof(database));
+        }
+
+        return Open();
+    }
+
+    private WriteBatchHandle Open()
+    {
+        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        return Handle;
+    }
+
+    private ColumnFamilyHandle Use(ColumnFamily family)
+    {
+        ArgumentNullException.ThrowIfNull(family);
+        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        ColumnFamilyHandle handle = family.HandleIn(_database ?? family.Database);
+        _database = family.Database;
+        return handle;
+    }
+}

@@ -2,7 +2,8 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Branching.Grains;
 
-/// <summary>The key of an <see cref="IBranchGrain"/>: <c>database/branch</c>. The branch may contain further slashes.</summary>
+/// <summary>The key of an <see cref="IBranchGrain"/>: <c>database/branch</c>. The branch may contain further
+/// slashes.</summary>
 /// <remarks>Names are checked by the grain, not here: what is no name is a clear error of the call.</remarks>
 public readonly record struct BranchKey(string Database, string Branch)
 {

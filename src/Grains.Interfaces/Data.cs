@@ -6,7 +6,8 @@ public enum WriteDurability
     /// <summary>After the write is on the local disk (fsync). The default.</summary>
     Sync = 0,
 
-    /// <summary>After the write is in the operating system's cache: it survives the process, not a power loss.</summary>
+    /// <summary>After the write is in the operating system's cache: it survives the process, not a power
+    /// loss.</summary>
     Buffered = 1,
 }
 

@@ -9,7 +9,8 @@ public sealed record CreateDatabaseRequest([property: Id(0)] string CreatedBy);
 
 /// <summary>What a database is and where it lives.</summary>
 /// <param name="Name">The database's name.</param>
-/// <param name="DatabaseId">Its identity: 32 lower-case hexadecimal digits; another database of the same name has another.</param>
+/// <param name="DatabaseId">Its identity: 32 lower-case hexadecimal digits; another database of the same name has
+/// another.</param>
 /// <param name="Epoch">The tenure of the present owner.</param>
 /// <param name="CreatedAt">UTC.</param>
 /// <param name="CreatedBy">Who created it.</param>

@@ -1,6 +1,7 @@
 namespace Branching.Grains;
 
-/// <summary>What kind of failure a <see cref="BranchingException"/> reports. The numbers travel and are never reused.</summary>
+/// <summary>What kind of failure a <see cref="BranchingException"/> reports. The numbers travel and are never
+/// reused.</summary>
 public enum FailureKind
 {
     /// <summary>A failure that this version has no name for.</summary>
@@ -112,7 +113,8 @@ public enum FailureKind
     MissingStore = 35,
 }
 
-/// <summary>The failure of a call on a database or a branch. Expected outcomes are values in the answer instead.</summary>
+/// <summary>The failure of a call on a database or a branch. Expected outcomes are values in the answer
+/// instead.</summary>
 [GenerateSerializer]
 [Alias("branching.exception")]
 public sealed class BranchingException : Exception

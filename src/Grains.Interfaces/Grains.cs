@@ -62,7 +62,8 @@ public interface IStoreGrain : IGrainWithStringKey
     [Alias("drop-column-family")]
     ValueTask DropColumnFamilyAsync(string name, CancellationToken cancellationToken = default);
 
-    /// <summary>Writes memtables to table files and makes every earlier write durable, buffered ones included.</summary>
+    /// <summary>Writes memtables to table files and makes every earlier write durable, buffered ones
+    /// included.</summary>
     [AlwaysInterleave]
     [Alias("flush")]
     ValueTask FlushAsync(CancellationToken cancellationToken = default);
@@ -104,7 +105,8 @@ public interface IDatabaseGrain : IStoreGrain
     [Alias("list-branches")]
     ValueTask<IReadOnlyList<BranchDescription>> ListBranchesAsync(CancellationToken cancellationToken = default);
 
-    /// <summary>Every store of the database, deleted ancestors of live ones included: parents before their children.</summary>
+    /// <summary>Every store of the database, deleted ancestors of live ones included: parents before their
+    /// children.</summary>
     [AlwaysInterleave]
     [Alias("lineage")]
     ValueTask<IReadOnlyList<BranchDescription>> GetLineageAsync(CancellationToken cancellationToken = default);
@@ -147,7 +149,8 @@ public interface IBranchGrain : IStoreGrain
     ValueTask DeleteAsync(CancellationToken cancellationToken = default);
 }
 
-/// <summary>One node and its data root. Key: the silo's address in its parsable form; it lives on that silo only.</summary>
+/// <summary>One node and its data root. Key: the silo's address in its parsable form; it lives on that silo
+/// only.</summary>
 [Alias("branching.INodeGrain")]
 public interface INodeGrain : IGrainWithStringKey
 {

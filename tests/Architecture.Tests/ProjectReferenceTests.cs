@@ -52,8 +52,9 @@ public sealed partial class ProjectReferenceTests
         XDocument file = XDocument.Load(Repository.PathOf("src", project, project + ".csproj"));
 
         bool getsRuntime = file.Descendants("GrainRuntimeRole").Any()
-            || file.Descendants("PackageReference").Any(reference =>
-                ((string?)reference.Attribute("Include") ?? "").StartsWith("Microsoft.Orleans", StringComparison.Ordinal));
+            || file.Descendants("PackageReference")
+                .Select(reference => (string?)reference.Attribute("Include") ?? "")
+                .Any(package => package.StartsWith("Microsoft.Orleans", StringComparison.Ordinal));
 
         Assert.Equal(_mayNameOrleans.Contains(project) && project != "EmbeddedRuntime", getsRuntime);
     }

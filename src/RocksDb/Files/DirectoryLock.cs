@@ -1,0 +1,114 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Branching.RocksDb.Files;
+
+/// <summary>An exclusive, advisory lock on a file, held by one process until disposed or until the process ends.</summary>
+/// <remarks>
+/// The lock is the operating system's (<c>flock</c>), so a killed holder leaves none behind; the file itself stays,
+/// because deleting it would let two processes lock two files of one name. Its text is the holder's process id.
+/// </remarks>
+public sealed class DirectoryLock : IDisposable
+{
+    private const int WouldBlock = 11;
+    private const int Interrupted = 4;
+    private int _descriptor;
+
+    private DirectoryLock(int descriptor) => _descriptor = descriptor;
+
+    /// <summary>Takes the lock, creating the file when absent.</summary>
+    /// <param name="lockFile">The file; its directory must exist.</param>
+    /// <param name="holderPid">When the lock is held: the process that holds it, if the file tells.</param>
+    /// <returns>The lock, or <see langword="null"/> when it is held, by another process or by this one.</returns>
+    /// <exception cref="LocalFileException">The file cannot be opened, locked or written.</exception>
+    public static DirectoryLock? TryAcquire(string lockFile, out int? holderPid)
+    {
+        holderPid = null;
+        int descriptor = FileNative.open(
+            lockFile, FileNative.OpenReadWrite | FileNative.OpenCreate | FileNative.OpenCloseOnExec, 0x1a4 /* 0644 */);
+        if (descriptor < 0)
+        {
+            throw new LocalFileException("open", lockFile, Marshal.GetLastPInvokeError());
+        }
+
+        int errno = Lock(descriptor);
+        if (errno == 0)
+        {
+            errno = WritePid(descriptor);
+            if (errno == 0)
+            {
+                return new DirectoryLock(descriptor);
+            }
+        }
+
+        _ = FileNative.close(descriptor);
+        if (errno == WouldBlock)
+        {
+            holderPid = ReadPid(lockFile);
+            return null;
+        }
+
+        throw new LocalFileException("lock", lockFile, errno);
+    }
+
+    /// <summary>Releases the lock. The file stays.</summary>
+    public void Dispose()
+    {
+        int descriptor = Interlocked.Exchange(ref _descriptor, -1);
+        if (descriptor >= 0)
+        {
+            _ = FileNative.close(descriptor);
+        }
+
+        GC.SuppressFinalize(this);
+    }
+
+    private static int Lock(int descriptor)
+    {
+        while (FileNative.flock(descriptor, FileNative.LockExclusive | FileNative.LockNonBlocking) != 0)
+        {
+            int errno = Marshal.GetLastPInvokeError();
+            if (errno != Interrupted)
+            {
+                return errno;
+            }
+        }
+
+        return 0;
+    }
+
+    private static unsafe int WritePid(int descriptor)
+    {
+        byte[] text = Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture) + "\n");
+        fixed (byte* bytes = text)
+        {
+            // The pid only helps a person; a full disk must not keep the holder from starting, so only a
+            // failing device counts.
+            const int NoSpace = 28;
+            const int Quota = 122;
+            if (FileNative.ftruncate(descriptor, 0) != 0
+                || FileNative.pwrite(descriptor, bytes, (nuint)text.Length, 0) != text.Length)
+            {
+                int errno = Marshal.GetLastPInvokeError();
+                return errno is NoSpace or Quota ? 0 : errno;
+            }
+        }
+
+        return 0;
+    }
+
+    private static int? ReadPid(string lockFile)
+    {
+        try
+        {
+            using FileStream file = new(lockFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using StreamReader reader = new(file);
+            return int.TryParse(reader.ReadLine(), NumberStyles.None, CultureInfo.InvariantCulture, out int pid) ? pid : null;
+        }
+        catch (IOException)
+        {
+            return null; // The holder may be between taking the lock and writing; its number is only a courtesy.
+        }
+    }
+}

@@ -1,0 +1,136 @@
+using System.Runtime.InteropServices;
+
+namespace Branching.RocksDb.Files;
+
+/// <summary>What the file system says about one file; symbolic links are not followed.</summary>
+/// <param name="Device">The file system the file is on.</param>
+/// <param name="Inode">The file's number on that device: hard links of one file share it.</param>
+/// <param name="LinkCount">How many names the file has.</param>
+/// <param name="Bytes">Length of the content.</param>
+/// <param name="AllocatedBytes">Disk space in use, less than the length for sparse files.</param>
+public readonly record struct FileStatus(ulong Device, ulong Inode, uint LinkCount, long Bytes, long AllocatedBytes);
+
+/// <summary>A call of the operating system on a file failed.</summary>
+public sealed class LocalFileException : IOException
+{
+    internal LocalFileException(string operation, string path, int errno)
+        : base($"{operation} failed on '{path}': {Marshal.GetPInvokeErrorMessage(errno)} (errno {errno}).")
+    {
+        Operation = operation;
+        Path = path;
+        Errno = errno;
+        HResult = errno; // What .NET's own file exceptions carry on Unix.
+    }
+
+    /// <summary>The system call.</summary>
+    public string Operation { get; }
+
+    /// <summary>The file or directory.</summary>
+    public string Path { get; }
+
+    /// <summary>The error number of the operating system.</summary>
+    public int Errno { get; }
+}
+
+/// <summary>File primitives that .NET lacks: durable directory entries, hard links, renames that never overwrite.</summary>
+/// <remarks>Thread-safe. All of them block.</remarks>
+public static class LocalFiles
+{
+    private const int Einvalid = 22;
+    private const int Enosys = 38;
+    private const int Eopnotsupp = 95;
+    private const int Eexist = 17;
+
+    /// <summary>Makes a file's content durable.</summary>
+    /// <exception cref="LocalFileException">The file cannot be opened, or fsync failed: then the content is in
+    /// doubt and must not be relied on.</exception>
+    public static void FlushFile(string path) => Flush(path, isDirectory: false);
+
+    /// <summary>Makes the entries of a directory durable: creations, renames and deletions in it.</summary>
+    /// <remarks>File systems that do not support it on directories answer so; that alone is tolerated.</remarks>
+    /// <exception cref="LocalFileException">The directory cannot be opened, or fsync failed.</exception>
+    public static void FlushDirectory(string path) => Flush(path, isDirectory: true);
+
+    /// <summary>Gives a file a second name. Both must be on one file system.</summary>
+    /// <param name="existing">The file.</param>
+    /// <param name="link">Its new name; must not exist.</param>
+    /// <param name="errno">Zero, or why it failed: EXDEV (18), EMLINK (31), EPERM (1), EEXIST (17)…</param>
+    public static bool TryCreateHardLink(string existing, string link, out int errno)
+    {
+        errno = FileNative.link(existing, link) == 0 ? 0 : Marshal.GetLastPInvokeError();
+        return errno == 0;
+    }
+
+    /// <summary>What the file system says about a file or directory.</summary>
+    /// <exception cref="LocalFileException">It does not exist or cannot be reached.</exception>
+    public static FileStatus GetStatus(string path)
+    {
+        int result = FileNative.statx(
+            FileNative.AtFdCwd, path, FileNative.AtSymlinkNoFollow, FileNative.StatxBasicStats, out FileNative.Statx s);
+        if (result != 0)
+        {
+            throw new LocalFileException("statx", path, Marshal.GetLastPInvokeError());
+        }
+
+        const int BlockBytes = 512; // stat(2): blocks are counted in 512 bytes whatever the file system uses.
+        ulong device = ((ulong)s.DeviceMajor << 32) | s.DeviceMinor;
+        return new FileStatus(device, s.Inode, s.LinkCount, checked((long)s.Bytes), checked((long)s.Blocks * BlockBytes));
+    }
+
+    /// <summary>Renames a file or directory in one step; never replaces what stands at the target.</summary>
+    /// <exception cref="LocalFileException">The target exists (errno 17), the two are on different file systems
+    /// (errno 18), or access is refused.</exception>
+    public static void Rename(string from, string to)
+    {
+        if (FileNative.renameat2(FileNative.AtFdCwd, from, FileNative.AtFdCwd, to, FileNative.RenameNoReplace) == 0)
+        {
+            return;
+        }
+
+        int errno = Marshal.GetLastPInvokeError();
+        if (errno is not (Einvalid or Enosys))
+        {
+            throw new LocalFileException("rename", to, errno);
+        }
+
+        // Some network and layered file systems do not know RENAME_NOREPLACE. The names this project renames to
+        // are unique, so a look before the rename is enough there.
+        if (Path.Exists(to))
+        {
+            throw new LocalFileException("rename", to, Eexist);
+        }
+
+        if (FileNative.renameat2(FileNative.AtFdCwd, from, FileNative.AtFdCwd, to, 0) != 0)
+        {
+            throw new LocalFileException("rename", to, Marshal.GetLastPInvokeError());
+        }
+    }
+
+    /// <summary>Bytes that this user may still write to the file system that holds <paramref name="path"/>.</summary>
+    public static long GetFreeBytes(string path) => new DriveInfo(Path.GetFullPath(path)).AvailableFreeSpace;
+
+    private static void Flush(string path, bool isDirectory)
+    {
+        int descriptor = FileNative.open(path, FileNative.OpenReadOnly | FileNative.OpenCloseOnExec, 0);
+        if (descriptor < 0)
+        {
+            throw new LocalFileException("open", path, Marshal.GetLastPInvokeError());
+        }
+
+        try
+        {
+            if (FileNative.fsync(descriptor) != 0)
+            {
+                int errno = Marshal.GetLastPInvokeError();
+                if (!isDirectory || errno is not (Einvalid or Eopnotsupp))
+                {
+                    throw new LocalFileException("fsync", path, errno);
+                }
+            }
+        }
+        finally
+        {
+            _ = FileNative.close(descriptor); // Opened for reading only: closing loses nothing.
+        }
+    }
+}

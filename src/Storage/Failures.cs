@@ -1,0 +1,131 @@
+namespace Branching.Storage;
+
+/// <summary>Why an operation failed. The numbers are stable: they travel on the wire.</summary>
+public enum FailureKind
+{
+    /// <summary>No kind was given; read the message.</summary>
+    Unknown = 0,
+
+    /// <summary>A value passed by the caller is outside its legal range.</summary>
+    InvalidArgument = 1,
+
+    /// <summary>A database, branch or column family name breaks the naming rules.</summary>
+    InvalidName = 2,
+
+    /// <summary>The database does not exist on this node.</summary>
+    DatabaseNotFound = 3,
+
+    /// <summary>A database of that name exists already.</summary>
+    DatabaseExists = 4,
+
+    /// <summary>The branch does not exist.</summary>
+    BranchNotFound = 5,
+
+    /// <summary>A branch of that name exists already.</summary>
+    BranchExists = 6,
+
+    /// <summary>The parent of a branch to be created does not exist.</summary>
+    ParentNotFound = 7,
+
+    /// <summary>The column family does not exist.</summary>
+    ColumnFamilyNotFound = 8,
+
+    /// <summary>A column family of that name exists already.</summary>
+    ColumnFamilyExists = 9,
+
+    /// <summary>The request is larger than the node accepts.</summary>
+    RequestTooLarge = 10,
+
+    /// <summary>The file system has no space, no inodes or no quota left.</summary>
+    DiskFull = 11,
+
+    /// <summary>The operating system refused access to a file or directory.</summary>
+    PermissionDenied = 12,
+
+    /// <summary>Another process holds the lock.</summary>
+    Locked = 13,
+
+    /// <summary>The data were written by a newer version of this program.</summary>
+    FormatTooNew = 14,
+
+    /// <summary>The data were written by a version that this program no longer reads.</summary>
+    FormatTooOld = 15,
+
+    /// <summary>Stored data are damaged.</summary>
+    Corruption = 16,
+
+    /// <summary>The store stopped taking writes after a failure that left its log in doubt.</summary>
+    Poisoned = 17,
+
+    /// <summary>The database has as many branches as it may have.</summary>
+    TooManyBranches = 18,
+
+    /// <summary>The branch would be further from the main store than allowed.</summary>
+    BranchTooDeep = 19,
+
+    /// <summary>The object is being deleted.</summary>
+    BeingDeleted = 20,
+
+    /// <summary>The object is in use and cannot be closed or deleted now.</summary>
+    InUse = 21,
+
+    /// <summary>Too much of the same work is under way; try again.</summary>
+    Overloaded = 22,
+
+    /// <summary>The deadline passed; the outcome may be unknown.</summary>
+    TimedOut = 23,
+
+    /// <summary>The object was closed; acquire it again.</summary>
+    Closed = 24,
+
+    /// <summary>The native library or the file system cannot do this.</summary>
+    NotSupported = 25,
+
+    /// <summary>librocksdb was not found or could not be loaded.</summary>
+    NativeLibraryMissing = 26,
+
+    /// <summary>The process or the system has no file handles left.</summary>
+    TooManyOpenFiles = 27,
+
+    /// <summary>An input or output error of the file system.</summary>
+    Io = 28,
+
+    /// <summary>A defect in this program.</summary>
+    Internal = 29,
+
+    /// <summary>A continuation is malformed or belongs to another life of the object.</summary>
+    InvalidContinuation = 30,
+
+    /// <summary>A later owner exists; this node may no longer publish.</summary>
+    Fenced = 31,
+
+    /// <summary>The object is served elsewhere now.</summary>
+    Moved = 32,
+
+    /// <summary>A store directory carries no valid mark of this program; it is refused, never cleared.</summary>
+    UnknownStore = 33,
+
+    /// <summary>A line or file to import is malformed.</summary>
+    ImportMalformed = 34,
+
+    /// <summary>The catalog names a store whose directory is not there.</summary>
+    MissingStore = 35,
+}
+
+/// <summary>A failure of Storage: what failed, on which object, why, and what to do.</summary>
+public sealed partial class StorageException : Exception
+{
+    /// <summary>Creates a failure.</summary>
+    public StorageException(FailureKind kind, string message, Exception? inner = null)
+        : base(message, inner)
+    {
+        Kind = kind;
+    }
+
+    /// <summary>What sort of failure this is.</summary>
+    public FailureKind Kind { get; }
+
+    /// <summary>Whether the same call may succeed later without anybody repairing anything.</summary>
+    public bool IsTransient => Kind is FailureKind.Overloaded or FailureKind.TimedOut or FailureKind.Closed
+        or FailureKind.Moved or FailureKind.TooManyOpenFiles;
+}

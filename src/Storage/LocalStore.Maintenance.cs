@@ -1,0 +1,255 @@
+using System.Diagnostics;
+using Branching.RocksDb;
+
+namespace Branching.Storage;
+
+public sealed partial class LocalStore
+{
+    // A shorter log is replayed faster than a table file is written and read again.
+    private const long TailWorthFlushingBytes = 256L << 10;
+
+    private readonly FlushWork _flush;
+    private long _tailBytes;
+    private long _tailSeenByTick;
+    private long _branchedAt;
+    private int _flushSent;
+    private long _flushes;
+
+    /// <summary>Bytes of writes since the last flush that this store asked for: about what a branch would replay.</summary>
+    internal long TailBytes => Volatile.Read(ref _tailBytes);
+
+    /// <summary>Writes all unflushed writes to table files. Blocking.</summary>
+    public void Flush() => Inside("Flush", () =>
+    {
+        ThrowIfPoisoned();
+        Volatile.Write(ref _tailBytes, 0);
+        _database.Flush(family: null, wait: true);
+        return true;
+    });
+
+    /// <summary>Compacts a range: rewrites its files, dropping what was deleted or overwritten. Blocking, maybe long.</summary>
+    public void Compact(string? columnFamily, KeyRange range)
+    {
+        CheckRange(range);
+        Inside("Compact", () =>
+        {
+            // RocksDB's upper bound is inclusive: one key too many is compacted, which changes no content.
+            _database.CompactRange(
+                Family(columnFamily), range.From.Span, !range.From.IsEmpty, range.To.Span, !range.To.IsEmpty);
+            return true;
+        });
+    }
+
+    /// <summary>What is known about the store now. Cheap: no file is read.</summary>
+    public StoreStatistics GetStatistics() => Inside("Statistics", () => new StoreStatistics(
+        LastAcknowledged,
+        Volatile.Read(ref _groups),
+        Volatile.Read(ref _syncGroups),
+        Volatile.Read(ref _requests),
+        Volatile.Read(ref _operations),
+        Volatile.Read(ref _writtenBytes),
+        _queue.Count,
+        Volatile.Read(ref _flushes),
+        Sum("rocksdb.cur-size-all-mem-tables"),
+        Sum("rocksdb.total-sst-files-size"),
+        (int)Sum("rocksdb.num-files-at-level0"),
+        WalBytes(),
+        Sum("rocksdb.estimate-pending-compaction-bytes"),
+        OpenCursors));
+
+    private int OpenCursors
+    {
+        get
+        {
+            lock (_cursorLock)
+            {
+                return _cursors.Count;
+            }
+        }
+    }
+
+    /// <summary>The store was branched: its tail is kept short for a while, since every branch replays it.</summary>
+    private void NoteBranched() => Volatile.Write(ref _branchedAt, Math.Max(1, _time.GetTimestamp()));
+
+    private bool IsBranched
+    {
+        get
+        {
+            long at = Volatile.Read(ref _branchedAt);
+            return at != 0 && _time.GetElapsedTime(at) < _options.BranchedTailPeriod;
+        }
+    }
+
+    /// <summary>Called by the writer after each group.</summary>
+    private void NoteWritten(long bytes)
+    {
+        long tail = Interlocked.Add(ref _tailBytes, bytes);
+        if (tail >= _options.BranchedTailBytes && IsBranched)
+        {
+            SendFlush();
+        }
+
+        _resources.NoteWritten(bytes);
+    }
+
+    /// <summary>Called about once a second by <see cref="StoreResources"/>, on a writer thread.</summary>
+    internal void Maintain()
+    {
+        WithdrawExpired();
+
+        // A store that has gone quiet is made ready to be branched or reopened without a long replay.
+        long tail = TailBytes;
+        if (tail >= TailWorthFlushingBytes && tail == _tailSeenByTick)
+        {
+            SendFlush();
+        }
+
+        _tailSeenByTick = tail;
+    }
+
+    /// <summary>Memory of unflushed writes, in bytes: all of it, and the part a flush would set in motion.</summary>
+    internal (long All, long Active) MeasureMemtables()
+    {
+        if (!_gate.TryEnter())
+        {
+            return default;
+        }
+
+        try
+        {
+            return (Sum("rocksdb.cur-size-all-mem-tables"), Sum("rocksdb.cur-size-active-mem-table"));
+        }
+        finally
+        {
+            _gate.Exit();
+        }
+    }
+
+    /// <summary>Starts a flush in the background, unless one is on its way.</summary>
+    internal void SendFlush()
+    {
+        if (Interlocked.Exchange(ref _flushSent, 1) == 0)
+        {
+            _resources.Threads.Add(_flush);
+        }
+    }
+
+    private void FlushInBackground()
+    {
+        if (!_gate.TryEnter())
+        {
+            return;
+        }
+
+        try
+        {
+            if (Health.IsHealthy)
+            {
+                Volatile.Write(ref _tailBytes, 0);
+                _database.Flush(family: null, wait: false);
+                Interlocked.Increment(ref _flushes);
+            }
+        }
+        catch (RocksDbException e)
+        {
+            // The log still holds everything. RocksDB refuses writes from here on, and the next one says so.
+            _logger.BackgroundFlushFailed(Label, e);
+        }
+        finally
+        {
+            Volatile.Write(ref _flushSent, 0);
+            _gate.Exit();
+        }
+    }
+
+    private void FlushTailBeforeClosing()
+    {
+        if (!Health.IsHealthy || TailBytes < TailWorthFlushingBytes)
+        {
+            return;
+        }
+
+        try
+        {
+            _database.Flush(family: null, wait: true);
+        }
+        catch (RocksDbException e)
+        {
+            // Only the next open becomes slower: it replays the log.
+            _logger.BackgroundFlushFailed(Label, e);
+        }
+    }
+
+    private long Sum(string property)
+    {
+        long sum = 0;
+        foreach (ColumnFamily family in Volatile.Read(ref _families).Values)
+        {
+            if (_database.TryGetIntProperty(family, property, out ulong value))
+            {
+                sum += (long)value;
+            }
+        }
+
+        return sum;
+    }
+
+    private long WalBytes()
+    {
+        long bytes = 0;
+        foreach (FileInfo file in new DirectoryInfo(Directory).EnumerateFiles("*.log"))
+        {
+            try
+            {
+                bytes += file.Length;
+            }
+            catch (FileNotFoundException)
+            {
+                // A log that a flush made obsolete meanwhile counts for nothing.
+                Debug.Assert(!File.Exists(file.FullName));
+            }
+        }
+
+        return bytes;
+    }
+
+    private sealed class FlushWork(LocalStore store) : IWriteWork
+    {
+        public bool Run(WriteGroup group)
+        {
+            store.FlushInBackground();
+            return false;
+        }
+    }
+}
+
+/// <summary>What a store reports about itself.</summary>
+/// <param name="LastAcknowledged">The sequence after the last applied write.</param>
+/// <param name="WriteGroups">Groups committed since the store was opened.</param>
+/// <param name="SyncGroups">Groups among them that were fsynced; one fsync each.</param>
+/// <param name="WriteRequests">Requests answered with those groups.</param>
+/// <param name="Operations">Operations applied.</param>
+/// <param name="WrittenBytes">Bytes of the batches written to the log.</param>
+/// <param name="WaitingRequests">Requests that wait for the writer now.</param>
+/// <param name="BackgroundFlushes">Flushes this store started by itself.</param>
+/// <param name="MemtableBytes">Memory of unflushed writes.</param>
+/// <param name="TableBytes">Table files, in bytes.</param>
+/// <param name="Level0Files">Table files not yet merged into sorted levels.</param>
+/// <param name="WalBytes">Write-ahead log files, in bytes.</param>
+/// <param name="PendingCompactionBytes">Estimate of what compaction has still to rewrite.</param>
+/// <param name="OpenCursors">Scans that hold a view open.</param>
+public sealed record StoreStatistics(
+    Sequence LastAcknowledged,
+    long WriteGroups,
+    long SyncGroups,
+    long WriteRequests,
+    long Operations,
+    long WrittenBytes,
+    int WaitingRequests,
+    long BackgroundFlushes,
+    long MemtableBytes,
+    long TableBytes,
+    int Level0Files,
+    long WalBytes,
+    long PendingCompactionBytes,
+    int OpenCursors);

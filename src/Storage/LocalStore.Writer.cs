@@ -1,0 +1,279 @@
+using Branching.RocksDb;
+
+namespace Branching.Storage;
+
+public sealed partial class LocalStore : IWriteView
+{
+    // After this many groups in a row a writer lets other stores have its thread, if any of them waits.
+    private const int GroupsPerTurn = 16;
+
+    private readonly WriteQueue _queue;
+    private readonly DrainWork _drain;
+    private long _groups;
+    private long _syncGroups;
+    private long _requests;
+    private long _operations;
+    private long _writtenBytes;
+
+    /// <summary>Applies a request: all of its operations in one atomic step, or nothing.</summary>
+    /// <remarks>
+    /// <para>On return with <see cref="Durability.Sync"/> the write is fsynced. The request's buffers belong to the
+    /// store until the answer.</para>
+    /// <para>Cancelled or timed out before the writer took it, a request is withdrawn and nothing was applied;
+    /// afterwards its outcome is awaited.</para>
+    /// </remarks>
+    /// <param name="request">What to write, and what must hold before.</param>
+    /// <param name="cancellationToken">Withdraws the request while it waits.</param>
+    /// <exception cref="StorageException">
+    /// <see cref="FailureKind.InvalidArgument"/>, <see cref="FailureKind.RequestTooLarge"/>,
+    /// <see cref="FailureKind.ColumnFamilyNotFound"/>, <see cref="FailureKind.Closed"/>,
+    /// <see cref="FailureKind.Overloaded"/>, <see cref="FailureKind.TimedOut"/>, <see cref="FailureKind.Poisoned"/>:
+    /// nothing was applied. Any other: the write failed in the log, and may be there after the store is reopened.
+    /// </exception>
+    public ValueTask<WriteResult> WriteAsync(WriteRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromCanceled<WriteResult>(cancellationToken);
+        }
+
+        if (!TryMeasure(request, out long bytes, out StorageException? refusal))
+        {
+            return ValueTask.FromException<WriteResult>(refusal);
+        }
+
+        WriteTicket ticket = WriteTicket.Rent(request, bytes, _time.GetTimestamp());
+        return Offer(ticket, cancellationToken, out ValueTask<WriteResult> answer)
+            ? answer
+            : WaitForRoomAsync(ticket, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    ColumnFamily IWriteView.Family(string? name) => Family(name);
+
+    /// <inheritdoc/>
+    bool IWriteView.Holds(ColumnFamily family, in Precondition condition)
+    {
+        if (condition.Kind == PreconditionKind.ValueEquals)
+        {
+            using PinnedValue pinned = _database.GetPinned(family, condition.Key.Span);
+            return pinned.Found && pinned.Span.SequenceEqual(condition.Value.Span);
+        }
+
+        bool present = _database.Contains(family, condition.Key.Span);
+        return present == (condition.Kind == PreconditionKind.KeyPresent);
+    }
+
+    private bool Offer(WriteTicket ticket, CancellationToken cancellationToken, out ValueTask<WriteResult> answer)
+    {
+        answer = ticket.Answer;
+        switch (_queue.Offer(ticket))
+        {
+            case QueueAnswer.NeedsWriter:
+                _resources.Threads.Add(_drain);
+                ticket.WithdrawOn(cancellationToken);
+                return true;
+            case QueueAnswer.Queued:
+                ticket.WithdrawOn(cancellationToken);
+                return true;
+            case QueueAnswer.Closed:
+                ticket.Discard();
+                answer = ValueTask.FromException<WriteResult>(Closed());
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private async ValueTask<WriteResult> WaitForRoomAsync(WriteTicket ticket, CancellationToken cancellationToken)
+    {
+        ValueTask<WriteResult> answer;
+        bool offered = false;
+        try
+        {
+            do
+            {
+                TimeSpan left = _options.WriteTimeout - _time.GetElapsedTime(ticket.ArrivedAt);
+                if (left <= TimeSpan.Zero)
+                {
+                    throw Overloaded();
+                }
+
+                await _queue.RoomAsync().WaitAsync(left, _time, cancellationToken).ConfigureAwait(false);
+                offered = Offer(ticket, cancellationToken, out answer);
+            }
+            while (!offered);
+        }
+        catch (TimeoutException)
+        {
+            throw Overloaded();
+        }
+        finally
+        {
+            if (!offered)
+            {
+                ticket.Discard();
+            }
+        }
+
+        return await answer.ConfigureAwait(false);
+    }
+
+    private StorageException Overloaded() => new(
+        FailureKind.Overloaded,
+        $"A write to {Label} found no room in the queue within {_options.WriteTimeout.TotalSeconds:0.###} s " +
+        $"({_options.WriteQueueCapacity} requests, {_options.WriteQueueBytes} bytes). Nothing was applied; try later.");
+
+    private StorageException TimedOut() => new(
+        FailureKind.TimedOut,
+        $"A write to {Label} did not get its turn within {_options.WriteTimeout.TotalSeconds:0.###} s. " +
+        "It was withdrawn and nothing was applied; try later.");
+
+    /// <summary>Withdraws requests that have waited too long for a writer that is stuck in a slow disk.</summary>
+    private void WithdrawExpired()
+    {
+        long limit = (long)(_options.WriteTimeout.TotalSeconds * _time.TimestampFrequency);
+        int withdrawn = _queue.WithdrawOlderThan(_time.GetTimestamp() - limit, TimedOut);
+        if (withdrawn > 0)
+        {
+            _logger.WritesTimedOut(Label, withdrawn);
+        }
+    }
+
+    /// <summary>Commits group after group until nothing waits. Runs on one writer thread at a time.</summary>
+    private bool Drain(WriteGroup group)
+    {
+        for (int groups = 1; _queue.Take(group.Tickets, _options.WriteGroupMaxBytes); groups++)
+        {
+            try
+            {
+                lock (_commitLock)
+                {
+                    CommitGroup(group);
+                }
+            }
+            catch (Exception cause)
+            {
+                // A defect: nobody knows what was applied, so nobody may write on top of it.
+                Poison(Defect(cause));
+                group.FailAll(() => Defect(cause));
+            }
+
+            if (groups >= GroupsPerTurn && _resources.Threads.HasWaiting)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void CommitGroup(WriteGroup group)
+    {
+        try
+        {
+            StageGroup(group);
+        }
+        catch (Exception cause)
+        {
+            // Nothing was written yet: the group fails, the store stays as it was.
+            group.FailAll(() => Defect(cause));
+            return;
+        }
+
+        if (group.Operations == 0)
+        {
+            group.Complete(LastAcknowledged);
+            return;
+        }
+
+        long bytes = group.Batch.DataBytes;
+        bool sync = group.Sync;
+        try
+        {
+            _seams.Commit.Commit(_database, group.Batch, sync);
+        }
+        catch (RocksDbException e)
+        {
+            FailGroup(group, e);
+            return;
+        }
+
+        Sequence end = new(_database.LatestSequence);
+        Volatile.Write(ref _lastAcknowledged, end.Value);
+        Count(group, bytes, sync);
+        group.Complete(end);
+        NoteWritten(bytes);
+    }
+
+    private void StageGroup(WriteGroup group)
+    {
+        while (group.TryNext(out WriteTicket? ticket))
+        {
+            if (!ticket.TryTake())
+            {
+                ticket.Drop();
+                continue;
+            }
+
+            if (_poison is { } cause)
+            {
+                ticket.Fail(Poisoned(cause));
+                continue;
+            }
+
+            try
+            {
+                group.Stage(ticket, this);
+            }
+            catch (StorageException e)
+            {
+                ticket.Fail(e);
+            }
+            catch (RocksDbException e)
+            {
+                ticket.Fail(Failure("Reading a precondition", e));
+            }
+            catch (Exception e)
+            {
+                ticket.Fail(Defect(e));
+                throw;
+            }
+        }
+    }
+
+    private StorageException Defect(Exception cause) =>
+        new(FailureKind.Internal, $"The writer of {Label} failed: {cause.Message}", cause);
+
+    private void FailGroup(WriteGroup group, RocksDbException e)
+    {
+        int count = group.StagedCount;
+        StorageException Failed() => LocalStoreFailure.From(e, $"Writing a group of {count} requests to {Label}");
+
+        // RocksDB refused these before it touched the log; whatever else happened leaves the log in doubt.
+        bool untouched = e.Status is RocksDbStatus.ShutdownInProgress or RocksDbStatus.Incomplete or RocksDbStatus.Busy
+            or RocksDbStatus.TryAgain or RocksDbStatus.TimedOut;
+        if (!untouched)
+        {
+            Poison(Failed());
+        }
+
+        group.Fail(e.Status == RocksDbStatus.ShutdownInProgress ? Closed : Failed);
+    }
+
+    private void Count(WriteGroup group, long bytes, bool sync)
+    {
+        // One writer at a time changes these; readers only need each of them whole.
+        Volatile.Write(ref _groups, _groups + 1);
+        Volatile.Write(ref _syncGroups, _syncGroups + (sync ? 1 : 0));
+        Volatile.Write(ref _requests, _requests + group.StagedCount);
+        Volatile.Write(ref _operations, _operations + group.Operations);
+        Volatile.Write(ref _writtenBytes, _writtenBytes + bytes);
+    }
+
+    private sealed class DrainWork(LocalStore store) : IWriteWork
+    {
+        public bool Run(WriteGroup group) => store.Drain(group);
+    }
+}

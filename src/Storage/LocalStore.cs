@@ -1,0 +1,230 @@
+using System.Collections.Frozen;
+using Branching.RocksDb;
+using Microsoft.Extensions.Logging;
+
+namespace Branching.Storage;
+
+/// <summary>Whether a store takes writes.</summary>
+/// <param name="Cause">What poisoned the store; <see langword="null"/> while it is healthy.</param>
+public readonly record struct StoreHealth(StorageException? Cause)
+{
+    /// <summary>Whether the store takes writes. Reads are answered either way.</summary>
+    public bool IsHealthy => Cause is null;
+
+    /// <inheritdoc/>
+    public override string ToString() => Cause is null ? "Healthy" : $"Poisoned: {Cause.Message}";
+}
+
+/// <summary>One RocksDB directory that is open for reading and writing. Thread-safe.</summary>
+/// <remarks>
+/// <para>
+/// Writes wait in a bounded queue. One writer at a time joins what waits into one RocksDB batch and one fsync, and
+/// evaluates preconditions, so it alone decides the order of writes. Reads run on the caller's thread, beside writes.
+/// </para>
+/// <para>
+/// A store whose log is in doubt (failed write or fsync, found corruption) is <em>poisoned</em>: it refuses writes
+/// and names the cause until it is closed and opened again, when RocksDB recovers from what is on disk.
+/// </para>
+/// </remarks>
+public sealed partial class LocalStore : IAsyncDisposable
+{
+    private readonly StoreResources _resources;
+    private readonly StorageOptions _options;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly RocksDatabase _database;
+    private readonly LocalStoreGate _gate = new();
+    private readonly Lock _commitLock = new();
+    private readonly LocalStoreSeams _seams;
+    private FrozenDictionary<string, ColumnFamily> _families;
+    private ColumnFamily _defaultFamily;
+    private StorageException? _poison;
+    private ulong _lastAcknowledged;
+    private Task? _disposal;
+
+    private LocalStore(
+        string directory, string label, StoreResources resources, ILogger logger, TimeProvider time,
+        RocksDatabase database, LocalStoreSeams seams)
+    {
+        Directory = directory;
+        Label = label;
+        _resources = resources;
+        _options = resources.Options;
+        _logger = logger;
+        _time = time;
+        _database = database;
+        _seams = seams;
+        _queue = new WriteQueue(_options.WriteQueueCapacity, _options.WriteQueueBytes);
+        _drain = new DrainWork(this);
+        _flush = new FlushWork(this);
+        _defaultFamily = database.DefaultColumnFamily;
+        _families = FamiliesOf(database);
+        _lastAcknowledged = database.LatestSequence;
+    }
+
+    /// <summary>The store's directory.</summary>
+    public string Directory { get; }
+
+    /// <summary>What the store is, in the words of messages: for example "branch 'x' of database 'y'".</summary>
+    public string Label { get; }
+
+    /// <summary>The sequence after the last write that was answered as applied.</summary>
+    public Sequence LastAcknowledged => new(Volatile.Read(ref _lastAcknowledged));
+
+    /// <summary>Whether the store takes writes, and why not.</summary>
+    public StoreHealth Health => new(Volatile.Read(ref _poison));
+
+    /// <summary>Opens a store. Blocking: replays the write-ahead log.</summary>
+    /// <param name="directory">The store's directory; its parent must exist.</param>
+    /// <param name="label">What the store is, used in every message: for example "branch 'x' of database 'y'".</param>
+    /// <param name="resources">What the stores of a process share; must outlive the store.</param>
+    /// <param name="create">
+    /// <see langword="true"/>: the store must not exist and is created; <see langword="false"/>: it must exist, and
+    /// nothing is created in its place when it does not.
+    /// </param>
+    /// <param name="logger">Where the store reports.</param>
+    /// <param name="time">The clock of time-outs and background work.</param>
+    /// <exception cref="StorageException">The store could not be opened; the kind says why.</exception>
+    public static LocalStore Open(
+        string directory, string label, StoreResources resources, bool create, ILogger logger, TimeProvider time) =>
+        Open(directory, label, resources, create, logger, time, LocalStoreSeams.Real);
+
+    /// <summary>As the public one, with steps that tests replace.</summary>
+    internal static LocalStore Open(
+        string directory, string label, StoreResources resources, bool create, ILogger logger, TimeProvider time,
+        LocalStoreSeams seams)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        ArgumentException.ThrowIfNullOrEmpty(label);
+        ArgumentNullException.ThrowIfNull(resources);
+        ArgumentNullException.ThrowIfNull(logger);
+        ArgumentNullException.ThrowIfNull(time);
+        long start = time.GetTimestamp();
+        CheckPresence(directory, label, create);
+        RocksDatabase database;
+        try
+        {
+            database = RocksDatabase.Open(directory, resources.CreateDatabaseOptions(create));
+        }
+        catch (RocksDbException e)
+        {
+            throw LocalStoreFailure.From(e, $"Opening {label} at {directory}");
+        }
+
+        LocalStore store = new(directory, label, resources, logger, time, database, seams);
+        resources.Add(store);
+        logger.StoreOpened(label, directory, store.LastAcknowledged, time.GetElapsedTime(start).TotalMilliseconds);
+        return store;
+    }
+
+    /// <summary>Throws when the store is poisoned.</summary>
+    /// <exception cref="StorageException"><see cref="FailureKind.Poisoned"/>, with the cause inside.</exception>
+    public void ThrowIfPoisoned()
+    {
+        if (Volatile.Read(ref _poison) is { } cause)
+        {
+            throw Poisoned(cause);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Label;
+
+    /// <summary>
+    /// Takes no more writes, answers those that wait, ends reads in flight with an answer or
+    /// <see cref="FailureKind.Closed"/>, closes cursors, and closes the directory: it can be opened again on return.
+    /// </summary>
+    public ValueTask DisposeAsync()
+    {
+        lock (_commitLock)
+        {
+            _disposal ??= Task.Run(CloseAsync);
+            return new ValueTask(_disposal);
+        }
+    }
+
+    private async Task CloseAsync()
+    {
+        _resources.Remove(this);
+        _queue.Close();
+        await _queue.Drained.ConfigureAwait(false);
+        FlushTailBeforeClosing();
+        Task empty = _gate.CloseAsync();
+        if (!empty.IsCompleted)
+        {
+            // A compaction or checkpoint that is under way must not hold up the closing for minutes.
+            _database.CancelBackgroundWork(wait: false);
+            await empty.ConfigureAwait(false);
+        }
+
+        CloseCursors();
+        _database.Dispose();
+        _logger.StoreClosed(Label, Directory, LastAcknowledged);
+    }
+
+    private static void CheckPresence(string directory, string label, bool create)
+    {
+        bool present = File.Exists(Path.Combine(directory, "CURRENT"));
+        if (create)
+        {
+            if (System.IO.Directory.Exists(directory) && System.IO.Directory.EnumerateFileSystemEntries(directory).Any())
+            {
+                throw new StorageException(FailureKind.UnknownStore,
+                    $"Creating {label} failed: {directory} exists and is not empty. Nothing was changed in it.");
+            }
+        }
+        else if (!System.IO.Directory.Exists(directory))
+        {
+            throw new StorageException(FailureKind.MissingStore,
+                $"Opening {label} failed: its directory {directory} does not exist. Nothing was created.");
+        }
+        else if (!present)
+        {
+            // RocksDB would leave its LOCK and LOG behind in what may be somebody's evidence.
+            throw new StorageException(FailureKind.Corruption,
+                $"Opening {label} failed: {directory} has no CURRENT file, so it is not a complete store. " +
+                "Nothing was created in its place; restore it from a snapshot.");
+        }
+    }
+
+    /// <summary>Enters the store for one call.</summary>
+    private void Enter()
+    {
+        if (!_gate.TryEnter())
+        {
+            throw Closed();
+        }
+    }
+
+    private StorageException Closed() => new(FailureKind.Closed, $"The store of {Label} was closed; acquire it again.");
+
+    private StorageException Poisoned(StorageException cause) => new(
+        FailureKind.Poisoned,
+        $"{Label} takes no writes since a failure: {cause.Message} Reads go on; close and reopen the store to recover.",
+        cause);
+
+    /// <summary>The typed failure of a RocksDB call; found corruption poisons the store.</summary>
+    private StorageException Failure(string operation, RocksDbException e)
+    {
+        if (e.Status == RocksDbStatus.ShutdownInProgress)
+        {
+            return Closed();
+        }
+
+        StorageException failure = LocalStoreFailure.From(e, $"{operation} on {Label}");
+        if (e.Status == RocksDbStatus.Corruption)
+        {
+            Poison(failure);
+        }
+
+        return failure;
+    }
+
+    private void Poison(StorageException cause)
+    {
+        if (Interlocked.CompareExchange(ref _poison, cause, null) is null)
+        {
+            _logger.StorePoisoned(Label, Directory, cause);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+using Branching.RocksDb;
+
+namespace Branching.Storage;
+
+/// <summary>Gives failures of RocksDB and of the file system, met inside a store, their kind.</summary>
+internal static class LocalStoreFailure
+{
+    /// <summary>From RocksDB; its own text stays in the message.</summary>
+    public static StorageException From(RocksDbException e, string what) => new(KindOf(e.Status), $"{what} failed: {e.Message}", e);
+
+    /// <summary>From the file system.</summary>
+    public static StorageException From(Exception e, string what) => new(KindOf(e), $"{what} failed: {e.Message}", e);
+
+    private static FailureKind KindOf(RocksDbStatus status) => status switch
+    {
+        RocksDbStatus.Corruption => FailureKind.Corruption,
+        RocksDbStatus.NotSupported => FailureKind.NotSupported,
+        RocksDbStatus.InvalidArgument => FailureKind.InvalidArgument,
+        RocksDbStatus.NoSpace => FailureKind.DiskFull,
+        RocksDbStatus.PermissionDenied => FailureKind.PermissionDenied,
+        RocksDbStatus.LockHeld => FailureKind.Locked,
+        RocksDbStatus.TooManyOpenFiles => FailureKind.TooManyOpenFiles,
+        RocksDbStatus.Busy or RocksDbStatus.TryAgain or RocksDbStatus.Incomplete => FailureKind.Overloaded,
+        RocksDbStatus.TimedOut => FailureKind.TimedOut,
+        RocksDbStatus.ShutdownInProgress => FailureKind.Closed,
+        RocksDbStatus.IOError or RocksDbStatus.PathNotFound => FailureKind.Io,
+        _ => FailureKind.Internal,
+    };
+
+    private static FailureKind KindOf(Exception e)
+    {
+        // The low half of HResult is errno on Unix for these: ENOSPC, EDQUOT, EMFILE and ENFILE of <errno.h>.
+        const int NoSpace = 28, Quota = 122, ProcessFiles = 24, SystemFiles = 23;
+        return e switch
+        {
+            UnauthorizedAccessException => FailureKind.PermissionDenied,
+            IOException { HResult: NoSpace or Quota } => FailureKind.DiskFull,
+            IOException { HResult: ProcessFiles or SystemFiles } => FailureKind.TooManyOpenFiles,
+            _ => FailureKind.Io,
+        };
+    }
+}

@@ -1,0 +1,28 @@
+using Branching.RocksDb;
+using Branching.RocksDb.Files;
+
+namespace Branching.Storage;
+
+/// <summary>The steps of a store that tests replace, to fail where disks fail.</summary>
+internal sealed class LocalStoreSeams
+{
+    /// <summary>What production uses.</summary>
+    public static LocalStoreSeams Real { get; } = new();
+
+    /// <summary>Makes a group durable.</summary>
+    public IWriteCommit Commit { get; init; } = new RocksDbCommit();
+
+    /// <summary>Makes a checkpoint by RocksDB's own means.</summary>
+    public Action<RocksDatabase, string> Checkpoint { get; init; } =
+        static (database, directory) => database.CreateCheckpoint(directory, CheckpointFlush.Never);
+
+    /// <summary>Tries to give a file a second name; <see langword="false"/>: it must be copied.</summary>
+    public Func<string, string, bool> TryLink { get; init; } =
+        static (existing, link) => LocalFiles.TryCreateHardLink(existing, link, out _);
+
+    private sealed class RocksDbCommit : IWriteCommit
+    {
+        public void Commit(RocksDatabase database, WriteBatch batch, bool sync) =>
+            database.Write(batch, sync ? WriteOptions.Sync : WriteOptions.Buffered);
+    }
+}

@@ -1,0 +1,291 @@
+using System.Globalization;
+using Branching.RocksDb;
+using Microsoft.Extensions.Logging;
+
+namespace Branching.Storage;
+
+/// <summary>What all stores of a process share: block cache, memtable budget, writer threads, upkeep. Thread-safe.</summary>
+/// <remarks>
+/// The memtable budget is kept with RocksDB's write buffer manager where the native library offers one. Where it does
+/// not, the sum of the stores' memtables is measured about once a second and after every eighth of the budget written,
+/// and when it passes the budget the largest memtables are flushed in the background.
+/// </remarks>
+public sealed class StoreResources : IDisposable
+{
+    // Writers block in fsync, not on a core: the number limits concurrent fsyncs, not work.
+    private const int MaxWriterThreads = 32;
+
+    private static readonly TimeSpan _upkeepInterval = TimeSpan.FromSeconds(1);
+
+    private readonly ILogger _logger;
+    private readonly BlockCache _cache;
+    private readonly WriteBufferManager? _memtables;
+    private readonly HashSet<LocalStore> _stores = [];
+    private readonly Lock _lock = new();
+    private readonly ITimer _timer;
+    private readonly UpkeepWork _upkeep;
+    private readonly int _maxOpenFiles;
+    private long _writtenSinceMeasured;
+    private int _upkeepSent;
+    private bool _disposed;
+
+    /// <summary>Loads the native library and takes the shared memory.</summary>
+    /// <param name="options">Validated options.</param>
+    /// <param name="logger">Where upkeep reports.</param>
+    /// <param name="time">The clock of the upkeep.</param>
+    /// <exception cref="StorageException">
+    /// <see cref="FailureKind.NativeLibraryMissing"/>: librocksdb was not found or is too old.
+    /// </exception>
+    public StoreResources(StorageOptions options, ILogger logger, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(logger);
+        ArgumentNullException.ThrowIfNull(time);
+        Options = options;
+        _logger = logger;
+        LoadLibrary(options);
+        _cache = new BlockCache(options.BlockCacheBytes);
+        _memtables = WriteBufferManager.IsSupported
+            ? new WriteBufferManager(options.MemtableBudgetBytes, chargeTo: null, allowStall: false)
+            : null;
+        _maxOpenFiles = MaxOpenFiles(options, ProcessFileLimit());
+        Threads = new WriteThreads(MaxWriterThreads);
+        _upkeep = new UpkeepWork(this);
+        _timer = time.CreateTimer(static state => ((StoreResources)state!).SendUpkeep(), this, _upkeepInterval, _upkeepInterval);
+    }
+
+    /// <summary>The options all stores follow.</summary>
+    public StorageOptions Options { get; }
+
+    /// <summary>Bytes in the block cache now.</summary>
+    public long BlockCacheUsageBytes => _cache.UsageBytes;
+
+    /// <summary>Stores open now.</summary>
+    public int OpenStores
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _stores.Count;
+            }
+        }
+    }
+
+    /// <summary>Memory of all stores' unflushed writes, in bytes.</summary>
+    public long MemtableBytes => Stores().Sum(store => store.MeasureMemtables().All);
+
+    internal WriteThreads Threads { get; }
+
+    /// <summary>How one store is opened.</summary>
+    internal DatabaseOptions CreateDatabaseOptions(bool create) => new()
+    {
+        CreateIfMissing = create,
+        ErrorIfExists = create,
+        BlockCache = _cache,
+        WriteBufferManager = _memtables,
+        MaxOpenFiles = _maxOpenFiles,
+        MaxBackgroundJobs = 2,
+        DefaultColumnFamily = CreateFamilyOptions(),
+
+        // A branch is opened with its parent's log; flushing what it replays would be most of its creation.
+        AvoidFlushDuringRecovery = true,
+
+        // A column family that nobody writes to must not keep the log of all others alive.
+        MaxTotalWalBytes = 4 * Options.MemtableBytes,
+
+        // Writing back early keeps the fsync of a small write from paying for a large one before it.
+        BytesPerSync = 1 << 20,
+        WalBytesPerSync = 1 << 20,
+        InfoLogLevel = InfoLogLevel.Warn,
+        KeepLogFileNum = 2,
+        MaxLogFileBytes = 1 << 20,
+        MaxManifestFileBytes = 8 << 20,
+    };
+
+    /// <summary>How one column family is opened or created.</summary>
+    internal ColumnFamilyOptions CreateFamilyOptions() => new()
+    {
+        Compression = Options.Compression,
+        WriteBufferBytes = Options.MemtableBytes,
+        MaxWriteBufferNumber = 4,
+        BloomBitsPerKey = 10,
+
+        // Hundreds of stores share one budget, so indexes and filters count against it like everything else.
+        CacheIndexAndFilterBlocks = true,
+
+        // An import fills a memtable about every second; eight of them are merged at once, and writers are slowed
+        // down only when compaction is a minute behind.
+        Level0FileNumCompactionTrigger = 8,
+        Level0SlowdownWritesTrigger = 40,
+        Level0StopWritesTrigger = 64,
+        TargetFileBytes = 64L << 20,
+        MaxBytesForLevelBase = 256L << 20,
+    };
+
+    /// <summary>Counts bytes written by any store; measures the memtables when much was written.</summary>
+    internal void NoteWritten(long bytes)
+    {
+        if (_memtables is null
+            && Interlocked.Add(ref _writtenSinceMeasured, bytes) > Options.MemtableBudgetBytes / 8)
+        {
+            Volatile.Write(ref _writtenSinceMeasured, 0);
+            SendUpkeep();
+        }
+    }
+
+    internal void Add(LocalStore store)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _stores.Add(store);
+        }
+    }
+
+    internal void Remove(LocalStore store)
+    {
+        lock (_lock)
+        {
+            _stores.Remove(store);
+        }
+    }
+
+    /// <summary>Gives the shared memory back. Dispose the stores first; those still open keep what they use.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+        }
+
+        _timer.Dispose();
+        Threads.Dispose();
+        _memtables?.Dispose();
+        _cache.Dispose();
+    }
+
+    /// <summary>Runs the periodic upkeep once, now.</summary>
+    internal void RunUpkeep()
+    {
+        Volatile.Write(ref _upkeepSent, 0);
+        LocalStore[] stores = Stores();
+        foreach (LocalStore store in stores)
+        {
+            store.Maintain();
+        }
+
+        if (_memtables is null)
+        {
+            KeepMemtableBudget(stores);
+        }
+    }
+
+    // Three quarters of the limit, divided by the stores that may be open; the rest is for logs, sockets and copies.
+    internal static int MaxOpenFiles(StorageOptions options, long processLimit)
+    {
+        long share = processLimit / 4 * 3 / options.MaxOpenStores;
+        return (int)Math.Clamp(share, 16, options.MaxOpenFilesPerStore);
+    }
+
+    private void KeepMemtableBudget(LocalStore[] stores)
+    {
+        List<(LocalStore Store, long Active)> measured = new(stores.Length);
+        long all = 0, active = 0;
+        foreach (LocalStore store in stores)
+        {
+            (long storeAll, long storeActive) = store.MeasureMemtables();
+            measured.Add((store, storeActive));
+            all += storeAll;
+            active += storeActive;
+        }
+
+        if (all <= Options.MemtableBudgetBytes)
+        {
+            return;
+        }
+
+        // What is being flushed already shrinks by itself; half of the budget is left for new writes.
+        int flushed = 0;
+        foreach ((LocalStore store, long storeActive) in measured.OrderByDescending(entry => entry.Active))
+        {
+            if (active <= Options.MemtableBudgetBytes / 2)
+            {
+                break;
+            }
+
+            store.SendFlush();
+            active -= storeActive;
+            flushed++;
+        }
+
+        _logger.MemtableBudgetPassed(all, Options.MemtableBudgetBytes, flushed);
+    }
+
+    private LocalStore[] Stores()
+    {
+        lock (_lock)
+        {
+            return [.. _stores];
+        }
+    }
+
+    private void SendUpkeep()
+    {
+        if (Interlocked.Exchange(ref _upkeepSent, 1) == 0)
+        {
+            Threads.Add(_upkeep);
+        }
+    }
+
+    private static void LoadLibrary(StorageOptions options)
+    {
+        if (options.NativeLibrary is { Length: > 0 } path)
+        {
+            RocksDbLibrary.PreferredPath = path;
+        }
+
+        try
+        {
+            RocksDbLibrary.EnsureLoaded();
+        }
+        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException or NotSupportedException
+            or RocksDbException)
+        {
+            throw new StorageException(FailureKind.NativeLibraryMissing, e.Message, e);
+        }
+    }
+
+    /// <summary>Files this process may open; a cautious guess where the system does not say.</summary>
+    private static long ProcessFileLimit()
+    {
+        const long Cautious = 4096;
+        const string Row = "Max open files";
+        try
+        {
+            string? line = File.ReadLines("/proc/self/limits").FirstOrDefault(
+                row => row.StartsWith(Row, StringComparison.Ordinal));
+            string? soft = line?[Row.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault();
+            return long.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out long limit) ? limit : Cautious;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Not Linux, or /proc is hidden: the guess is below what systems allow by default.
+            return Cautious;
+        }
+    }
+
+    private sealed class UpkeepWork(StoreResources resources) : IWriteWork
+    {
+        public bool Run(WriteGroup group)
+        {
+            resources.RunUpkeep();
+            return false;
+        }
+    }
+}

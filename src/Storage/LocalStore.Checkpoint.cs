@@ -103,7 +103,8 @@ public sealed partial class LocalStore
         if (Path.GetDirectoryName(Path.GetFullPath(directory)) is not { } parent || !System.IO.Directory.Exists(parent))
         {
             throw new StorageException(FailureKind.InvalidArgument,
-                $"A checkpoint of {Label} was refused: the parent directory of {directory} does not exist. Create it first.");
+                $"A checkpoint of {Label} was refused: the parent directory of {directory} does not exist. " +
+                "Create it first.");
         }
     }
 

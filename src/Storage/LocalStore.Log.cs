@@ -18,14 +18,17 @@ internal static partial class Log
     [LoggerMessage(2003, LogLevel.Warning, "A background flush of {Label} failed; its log still holds everything")]
     public static partial void BackgroundFlushFailed(this ILogger logger, string label, Exception cause);
 
-    [LoggerMessage(2004, LogLevel.Warning, "{Count} writes to {Label} timed out before their turn; nothing of them was applied")]
+    [LoggerMessage(2004, LogLevel.Warning,
+        "{Count} writes to {Label} timed out before their turn; nothing of them was applied")]
     public static partial void WritesTimedOut(this ILogger logger, string label, int count);
 
     [LoggerMessage(2005, LogLevel.Warning,
         "RocksDB could not make a checkpoint of {Label} at {Directory} ({Reason}); making it file by file")]
-    public static partial void CheckpointLinkRefused(this ILogger logger, string label, string directory, string reason);
+    public static partial void CheckpointLinkRefused(
+        this ILogger logger, string label, string directory, string reason);
 
-    [LoggerMessage(2006, LogLevel.Warning, "Debris of a failed checkpoint of {Label} stays at {Directory} until the next start")]
+    [LoggerMessage(2006, LogLevel.Warning,
+        "Debris of a failed checkpoint of {Label} stays at {Directory} until the next start")]
     public static partial void DebrisLeft(this ILogger logger, string label, string directory, Exception cause);
 
     [LoggerMessage(2007, LogLevel.Debug, "Memtables hold {Bytes} bytes of {BudgetBytes}; flushing {Flushed} stores")]

@@ -15,7 +15,7 @@ public sealed partial class LocalStore
     private int _flushSent;
     private long _flushes;
 
-    /// <summary>Bytes of writes since the last flush that this store asked for: about what a branch would replay.</summary>
+    /// <summary>Bytes written since this store last asked for a flush: about what a branch would replay.</summary>
     internal long TailBytes => Volatile.Read(ref _tailBytes);
 
     /// <summary>Writes all unflushed writes to table files. Blocking.</summary>
@@ -27,7 +27,7 @@ public sealed partial class LocalStore
         return true;
     });
 
-    /// <summary>Compacts a range: rewrites its files, dropping what was deleted or overwritten. Blocking, maybe long.</summary>
+    /// <summary>Compacts a range: rewrites its files without what was deleted. Blocking, maybe long.</summary>
     public void Compact(string? columnFamily, KeyRange range)
     {
         CheckRange(range);

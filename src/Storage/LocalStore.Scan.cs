@@ -55,7 +55,12 @@ public sealed partial class LocalStore
             }
 
             // A full count must not push what point reads need out of the cache.
-            using ReadOptions options = new() { LowerBound = bounds.Lower, UpperBound = bounds.Upper, FillCache = false };
+            using ReadOptions options = new()
+            {
+                LowerBound = bounds.Lower,
+                UpperBound = bounds.Upper,
+                FillCache = false,
+            };
             using Iterator iterator = _database.NewIterator(family, options);
             long count = 0;
             for (iterator.SeekToFirst(); iterator.IsValid; iterator.Next())
@@ -135,13 +140,15 @@ public sealed partial class LocalStore
         if (request.Limit < 1 || request.MaxBytes < 1)
         {
             throw new StorageException(FailureKind.InvalidArgument,
-                $"A scan of {Label} asks for {request.Limit} entries and {request.MaxBytes} bytes; both are at least 1.");
+                $"A scan of {Label} asks for {request.Limit} entries and {request.MaxBytes} bytes; " +
+                "both are at least 1.");
         }
 
         if (request.HasResume && (request.ResumeAfter.IsEmpty || request.ResumeAfter.Length > MaxKeyBytes))
         {
             throw new StorageException(FailureKind.InvalidArgument,
-                $"A scan of {Label} resumes after a key of {request.ResumeAfter.Length} bytes; keys have 1 to {MaxKeyBytes}.");
+                $"A scan of {Label} resumes after a key of {request.ResumeAfter.Length} bytes; " +
+                $"keys have 1 to {MaxKeyBytes}.");
         }
     }
 

@@ -167,7 +167,8 @@ public sealed partial class LocalStore : IAsyncDisposable
         bool present = File.Exists(Path.Combine(directory, "CURRENT"));
         if (create)
         {
-            if (System.IO.Directory.Exists(directory) && System.IO.Directory.EnumerateFileSystemEntries(directory).Any())
+            if (System.IO.Directory.Exists(directory)
+                && System.IO.Directory.EnumerateFileSystemEntries(directory).Any())
             {
                 throw new StorageException(FailureKind.UnknownStore,
                     $"Creating {label} failed: {directory} exists and is not empty. Nothing was changed in it.");

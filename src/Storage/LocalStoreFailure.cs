@@ -6,26 +6,11 @@ namespace Branching.Storage;
 internal static class LocalStoreFailure
 {
     /// <summary>From RocksDB; its own text stays in the message.</summary>
-    public static StorageException From(RocksDbException e, string what) => new(KindOf(e.Status), $"{what} failed: {e.Message}", e);
+    public static StorageException From(RocksDbException e, string what) =>
+        StorageException.From(e, $"{what} failed");
 
     /// <summary>From the file system.</summary>
     public static StorageException From(Exception e, string what) => new(KindOf(e), $"{what} failed: {e.Message}", e);
-
-    private static FailureKind KindOf(RocksDbStatus status) => status switch
-    {
-        RocksDbStatus.Corruption => FailureKind.Corruption,
-        RocksDbStatus.NotSupported => FailureKind.NotSupported,
-        RocksDbStatus.InvalidArgument => FailureKind.InvalidArgument,
-        RocksDbStatus.NoSpace => FailureKind.DiskFull,
-        RocksDbStatus.PermissionDenied => FailureKind.PermissionDenied,
-        RocksDbStatus.LockHeld => FailureKind.Locked,
-        RocksDbStatus.TooManyOpenFiles => FailureKind.TooManyOpenFiles,
-        RocksDbStatus.Busy or RocksDbStatus.TryAgain or RocksDbStatus.Incomplete => FailureKind.Overloaded,
-        RocksDbStatus.TimedOut => FailureKind.TimedOut,
-        RocksDbStatus.ShutdownInProgress => FailureKind.Closed,
-        RocksDbStatus.IOError or RocksDbStatus.PathNotFound => FailureKind.Io,
-        _ => FailureKind.Internal,
-    };
 
     private static FailureKind KindOf(Exception e)
     {

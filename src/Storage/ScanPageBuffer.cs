@@ -1,6 +1,6 @@
 namespace Branching.Storage;
 
-/// <summary>Copies keys and values into shared chunks: a page of small entries is a few arrays, not two per entry.</summary>
+/// <summary>Copies entries into shared chunks: a page of small ones is a few arrays, not two per entry.</summary>
 internal struct ScanPageBuffer
 {
     private const int FirstChunkBytes = 1 << 10;

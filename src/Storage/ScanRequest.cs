@@ -38,7 +38,7 @@ public readonly record struct KeyRange(
 /// <param name="Range">The whole range that is scanned, the same for every page.</param>
 /// <param name="Reverse">Whether keys come in descending order.</param>
 /// <param name="Limit">At most this many entries; at least 1.</param>
-/// <param name="MaxBytes">A page ends with the entry that reaches this many bytes of keys and values; at least 1.</param>
+/// <param name="MaxBytes">A page ends with the entry that reaches this many bytes; at least 1.</param>
 /// <param name="KeysOnly">Whether values are left out (they are empty in the answer).</param>
 /// <param name="ResumeAfter">The last key of the page before, when <paramref name="HasResume"/>.</param>
 /// <param name="HasResume">Whether this page continues an earlier one.</param>

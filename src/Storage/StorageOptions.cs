@@ -22,7 +22,7 @@ public sealed class StorageOptions
     [Range(1L << 20, 1L << 42)]
     public long MemtableBudgetBytes { get; set; } = 256L << 20;
 
-    /// <summary>Size at which one store writes its unflushed writes to a table file, in bytes. Default: 16 MiB.</summary>
+    /// <summary>Unflushed writes at which one store writes a table file, in bytes. Default: 16 MiB.</summary>
     [Range(64L << 10, 1L << 32)]
     public long MemtableBytes { get; set; } = 16L << 20;
 
@@ -69,7 +69,7 @@ public sealed class StorageOptions
     public int MaxRequestBytes { get; set; } = 4 << 20;
 
     /// <summary>
-    /// How long a write may wait for room in the queue and for its turn; then it is withdrawn, unapplied. Default: 10 s.
+    /// How long a write may wait for room and for its turn; then it is withdrawn, unapplied. Default: 10 s.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "01:00:00")]
     public TimeSpan WriteTimeout { get; set; } = TimeSpan.FromSeconds(10);

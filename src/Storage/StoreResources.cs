@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Branching.Storage;
 
-/// <summary>What all stores of a process share: block cache, memtable budget, writer threads, upkeep. Thread-safe.</summary>
+/// <summary>What all stores of a process share: cache, memtable budget, writers, upkeep. Thread-safe.</summary>
 /// <remarks>
 /// The memtable budget is kept with RocksDB's write buffer manager where the native library offers one. Where it does
 /// not, the sum of the stores' memtables is measured about once a second and after every eighth of the budget written,
@@ -51,7 +51,8 @@ public sealed class StoreResources : IDisposable
         _maxOpenFiles = MaxOpenFiles(options, ProcessFileLimit());
         Threads = new WriteThreads(MaxWriterThreads);
         _upkeep = new UpkeepWork(this);
-        _timer = time.CreateTimer(static state => ((StoreResources)state!).SendUpkeep(), this, _upkeepInterval, _upkeepInterval);
+        _timer = time.CreateTimer(
+            static state => ((StoreResources)state!).SendUpkeep(), this, _upkeepInterval, _upkeepInterval);
     }
 
     /// <summary>The options all stores follow.</summary>
@@ -271,7 +272,8 @@ public sealed class StoreResources : IDisposable
             string? line = File.ReadLines("/proc/self/limits").FirstOrDefault(
                 row => row.StartsWith(Row, StringComparison.Ordinal));
             string? soft = line?[Row.Length..].Split(' ', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault();
-            return long.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out long limit) ? limit : Cautious;
+            bool known = long.TryParse(soft, NumberStyles.None, CultureInfo.InvariantCulture, out long limit);
+            return known ? limit : Cautious;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -3,7 +3,7 @@ using Branching.RocksDb;
 
 namespace Branching.Storage;
 
-/// <summary>Requests that are committed together: one RocksDB batch, at most one fsync. One per writer thread.</summary>
+/// <summary>Requests that are committed together: one batch, at most one fsync. One per writer thread.</summary>
 internal sealed class WriteGroup : IDisposable
 {
     // A batch keeps the memory of the largest group it ever held; past this it is replaced.

@@ -2,7 +2,7 @@ using Branching.RocksDb;
 
 namespace Branching.Storage;
 
-/// <summary>What the requests staged so far in a group would change; preconditions look here before the store.</summary>
+/// <summary>What the requests staged so far would change; preconditions look here before the store.</summary>
 /// <remarks>Reused by one writer thread. It refers to the requests' own buffers and copies nothing.</remarks>
 internal sealed class WriteOverlay
 {

@@ -146,7 +146,7 @@ internal sealed class WriteQueue(int capacity, long maxBytes)
         room?.TrySetResult();
     }
 
-    /// <summary>Withdraws tickets that arrived before <paramref name="deadline"/> and were not taken; says how many.</summary>
+    /// <summary>Withdraws tickets that arrived before <paramref name="deadline"/>; says how many.</summary>
     public int WithdrawOlderThan(long deadline, Func<Exception> why)
     {
         lock (_lock)

@@ -22,7 +22,8 @@ public readonly record struct WriteOperation(
     WriteKind Kind, string? ColumnFamily, ReadOnlyMemory<byte> Key, ReadOnlyMemory<byte> Value)
 {
     /// <summary>Sets <paramref name="key"/> in the default column family.</summary>
-    public static WriteOperation Put(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, string? columnFamily = null) =>
+    public static WriteOperation Put(
+        ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, string? columnFamily = null) =>
         new(WriteKind.Put, columnFamily, key, value);
 
     /// <summary>Removes <paramref name="key"/>.</summary>
@@ -66,7 +67,7 @@ public sealed record WriteRequest(
     Durability Durability = Durability.Sync);
 
 /// <summary>The answer to a write.</summary>
-/// <param name="Applied">Whether the operations were applied; a failed precondition is an answer, not a failure.</param>
+/// <param name="Applied">Whether the operations were applied; a failed precondition is no failure.</param>
 /// <param name="Sequence">
 /// When applied, the store's sequence right after this request; otherwise a sequence at which the condition failed.
 /// </param>

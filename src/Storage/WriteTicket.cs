@@ -62,7 +62,7 @@ internal sealed class WriteTicket : IValueTaskSource<WriteResult>, IThreadPoolWo
         LetGo();
     }
 
-    /// <summary>Withdraws the ticket when <paramref name="cancellationToken"/> asks for it before the writer came.</summary>
+    /// <summary>Withdraws the ticket when <paramref name="cancellationToken"/> asks before the writer came.</summary>
     public void WithdrawOn(CancellationToken cancellationToken)
     {
         if (cancellationToken.CanBeCanceled)
@@ -81,7 +81,7 @@ internal sealed class WriteTicket : IValueTaskSource<WriteResult>, IThreadPoolWo
     /// <summary>The writer takes the ticket; <see langword="false"/>: it was withdrawn and must be dropped.</summary>
     public bool TryTake() => Interlocked.CompareExchange(ref _state, Taken, Waiting) == Waiting;
 
-    /// <summary>Answers with <paramref name="why"/> if the writer has not taken the ticket. Nothing was applied then.</summary>
+    /// <summary>Answers with <paramref name="why"/> if the writer has not taken the ticket.</summary>
     public bool TryWithdraw(Exception why)
     {
         if (Interlocked.CompareExchange(ref _state, Withdrawn, Waiting) != Waiting)

@@ -10,7 +10,7 @@ internal sealed class BenchOptions
 
     public const string Usage = """
         usage: ./dev bench [ROW ...] [--quick] [--records N] [--runs R] [--seconds S] [--sizes MB,MB,...]
-                           [--branches N] [--dir DIRECTORY]
+                           [--branches N] [--only TEXT] [--dir DIRECTORY]
 
         rows (default: all)
           binding   the RocksDB binding beside db_bench
@@ -25,6 +25,7 @@ internal sealed class BenchOptions
         --seconds   length of each run of synced writes (default 3)
         --sizes     sizes of the parent in the branch row, in MB (default 10,100,1000)
         --branches  branches created per size (default 50)
+        --only      only measurements whose name contains the text, for example "scan" (binding and store)
         --dir       where the temporary data goes (default: a new directory in the system's temporary folder);
                     a new directory is made in it and removed at the end
         """;
@@ -40,6 +41,8 @@ internal sealed class BenchOptions
     public int Branches { get; private set; } = 50;
 
     public int[] SizesMegabytes { get; private set; } = [10, 100, 1000];
+
+    public string Only { get; private set; } = "";
 
     public string ParentDirectory { get; private set; } = Path.GetTempPath();
 
@@ -86,6 +89,8 @@ internal sealed class BenchOptions
                 return Number(argument, rest, value => Branches = value);
             case "--sizes":
                 return Sizes(rest);
+            case "--only":
+                return Text(argument, rest, value => Only = value);
             case "--dir":
                 return Text(argument, rest, value => ParentDirectory = Path.GetFullPath(value));
             case "binding" or "store" or "branch" or "import" or "grain":

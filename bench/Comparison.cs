@@ -10,6 +10,11 @@ internal sealed class Comparison(BenchOptions options, Report report, DbBench? p
         string name, string question, string data, string warmUp, string peerName,
         Func<double> ours, Func<DbBench, double> theirs)
     {
+        if (!name.Contains(options.Only, StringComparison.OrdinalIgnoreCase))
+        {
+            return;
+        }
+
         Samples mine = new();
         Samples others = new();
         for (int run = 0; run < options.Runs; run++)

@@ -16,6 +16,9 @@ public sealed unsafe class Iterator : IDisposable
     private readonly ReadOptionsHandle _options;
     private IteratorHandle _handle;
 
+    // Asked once per move: where an iterator stands changes only by moving it.
+    private bool _atKey;
+
     internal Iterator(string path, DatabaseHandle database, ColumnFamily family, ReadOptionsHandle options)
     {
         _path = path;
@@ -26,7 +29,14 @@ public sealed unsafe class Iterator : IDisposable
     }
 
     /// <summary>Whether it stands on a key.</summary>
-    public bool IsValid => Native.rocksdb_iter_valid(Open()) != 0;
+    public bool IsValid
+    {
+        get
+        {
+            Open();
+            return _atKey;
+        }
+    }
 
     /// <summary>The key it stands on. Valid until the next move or disposal.</summary>
     /// <exception cref="InvalidOperationException">It stands on none.</exception>
@@ -58,14 +68,14 @@ public sealed unsafe class Iterator : IDisposable
     public void SeekToFirst()
     {
         Native.rocksdb_iter_seek_to_first(Open());
-        ThrowIfStoppedByFailure();
+        Settle();
     }
 
     /// <summary>Moves to the last key within the bounds.</summary>
     public void SeekToLast()
     {
         Native.rocksdb_iter_seek_to_last(Open());
-        ThrowIfStoppedByFailure();
+        Settle();
     }
 
     /// <summary>Moves to <paramref name="key"/> or the next one after it.</summary>
@@ -76,7 +86,7 @@ public sealed unsafe class Iterator : IDisposable
             Native.rocksdb_iter_seek(Open(), k, (nuint)key.Length);
         }
 
-        ThrowIfStoppedByFailure();
+        Settle();
     }
 
     /// <summary>Moves to <paramref name="key"/> or the last one before it.</summary>
@@ -87,7 +97,7 @@ public sealed unsafe class Iterator : IDisposable
             Native.rocksdb_iter_seek_for_prev(Open(), k, (nuint)key.Length);
         }
 
-        ThrowIfStoppedByFailure();
+        Settle();
     }
 
     /// <summary>Moves to the next key.</summary>
@@ -95,7 +105,7 @@ public sealed unsafe class Iterator : IDisposable
     public void Next()
     {
         Native.rocksdb_iter_next(OpenAtKey());
-        ThrowIfStoppedByFailure();
+        Settle();
     }
 
     /// <summary>Moves to the previous key.</summary>
@@ -103,7 +113,7 @@ public sealed unsafe class Iterator : IDisposable
     public void Prev()
     {
         Native.rocksdb_iter_prev(OpenAtKey());
-        ThrowIfStoppedByFailure();
+        Settle();
     }
 
     /// <summary>Throws the failure that stopped the iterator, if one did.</summary>
@@ -120,6 +130,7 @@ public sealed unsafe class Iterator : IDisposable
     {
         IteratorHandle old = Open();
         _handle = IteratorHandle.Open(_database, _family.HandleIn(_database), _options);
+        _atKey = false;
         old.Dispose();
     }
 
@@ -136,7 +147,7 @@ public sealed unsafe class Iterator : IDisposable
     private IteratorHandle OpenAtKey()
     {
         IteratorHandle handle = Open();
-        if (Native.rocksdb_iter_valid(handle) == 0)
+        if (!_atKey)
         {
             throw new InvalidOperationException("The iterator stands on no key: seek first, and ask IsValid.");
         }
@@ -144,9 +155,10 @@ public sealed unsafe class Iterator : IDisposable
         return handle;
     }
 
-    private void ThrowIfStoppedByFailure()
+    private void Settle()
     {
-        if (Native.rocksdb_iter_valid(_handle) == 0)
+        _atKey = Native.rocksdb_iter_valid(_handle) != 0;
+        if (!_atKey)
         {
             ThrowIfFailed();
         }

@@ -7,6 +7,14 @@ namespace Branching.RocksDb;
 public sealed unsafe partial class RocksDatabase
 {
     /// <summary>Makes an openable copy of the newest state in a new directory; table files become hard links.</summary>
+    /// <remarks>
+    /// RocksDB fills <c>&lt;directory&gt;.tmp</c> first (deleting one that is left over) and renames it. Observed with
+    /// 7.8.3: the manifest, <c>CURRENT</c> and the copy of the newest log are synced, and so is the new directory after
+    /// the rename. Older logs that are still needed are hard links, so they are as durable as the source made them
+    /// (<see cref="FlushWal"/> with sync makes all of them durable), and the parent directory is not synced: a caller
+    /// who needs the checkpoint to survive a power failure syncs the parent.
+    /// Writes made without a log are in it only when flushed.
+    /// </remarks>
     /// <param name="directory">Must not exist; its parent must. On another file system the files are copied.</param>
     /// <param name="flush">With <see cref="CheckpointFlush.Never"/> nothing is flushed and the log is carried along.</param>
     /// <exception cref="RocksDbException"><see cref="RocksDbStatus.InvalidArgument"/>: the directory exists.

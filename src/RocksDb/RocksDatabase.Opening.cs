@@ -103,7 +103,7 @@ public sealed partial class RocksDatabase
         using OptionsHandle options = Native.rocksdb_options_create();
         nint error = 0;
         byte** list = Native.rocksdb_list_column_families(options, directory, out nuint count, ref error);
-        NativeError.ThrowIfSet(error, "list of column families", directory);
+        ThrowIfUnreadable(error, "list of column families", directory);
         try
         {
             string[] names = new string[checked((int)count)];
@@ -199,7 +199,7 @@ public sealed partial class RocksDatabase
             opened.PrepareFamilies();
             nint error = 0;
             handle = opener(opened, ref error);
-            NativeError.ThrowIfSet(error, "open", directory);
+            ThrowIfUnreadable(error, "open", directory);
             return new RocksDatabase(directory, handle, opened);
         }
         catch
@@ -212,6 +212,23 @@ public sealed partial class RocksDatabase
         {
             opened.ReleaseFamilyOptions();
         }
+    }
+
+    /// <summary>A missing file of a database that is there is damage, not absence.</summary>
+    private static void ThrowIfUnreadable(nint error, string operation, string directory)
+    {
+        if (error == 0)
+        {
+            return;
+        }
+
+        RocksDbException failure = NativeError.Take(error, operation, directory);
+        if (failure.Status == RocksDbStatus.PathNotFound && File.Exists(System.IO.Path.Combine(directory, "CURRENT")))
+        {
+            throw new RocksDbException(RocksDbStatus.Corruption, failure.Message, failure);
+        }
+
+        throw failure;
     }
 
     /// <summary>

@@ -18,6 +18,9 @@ public sealed partial class RocksDatabase : IDisposable
     private readonly Lock _familyGate = new();
     private readonly Dictionary<string, ColumnFamily> _families = new(StringComparer.Ordinal);
 
+    // Guarded by _familyGate: a family made after Dispose has let go of the families would keep the files open.
+    private bool _closing;
+
     private RocksDatabase(string path, DatabaseHandle handle, OpenedDatabase opened)
     {
         Path = path;
@@ -51,7 +54,7 @@ public sealed partial class RocksDatabase : IDisposable
         {
             lock (_familyGate)
             {
-                ThrowIfDisposed();
+                ThrowIfClosing();
                 return [.. _families.Values.OrderBy(static family => family.Name, StringComparer.Ordinal)];
             }
         }
@@ -63,7 +66,7 @@ public sealed partial class RocksDatabase : IDisposable
         ArgumentNullException.ThrowIfNull(name);
         lock (_familyGate)
         {
-            ThrowIfDisposed();
+            ThrowIfClosing();
             return _families.TryGetValue(name, out family);
         }
     }
@@ -75,7 +78,7 @@ public sealed partial class RocksDatabase : IDisposable
         NameRules.RequireFamilyName(name);
         lock (_familyGate)
         {
-            ThrowIfDisposed();
+            ThrowIfClosing();
             ColumnFamilyOptions effective = (options ?? _defaultFamilyOptions).Copy();
             using OptionsHandle familyOptions = Native.rocksdb_options_create();
             ApplyFamily(effective, familyOptions, _tableOptions);
@@ -97,7 +100,7 @@ public sealed partial class RocksDatabase : IDisposable
         ColumnFamilyHandle handle = Use(family);
         lock (_familyGate)
         {
-            ThrowIfDisposed();
+            ThrowIfClosing();
             nint error = 0;
             Native.rocksdb_drop_column_family(_handle, handle, ref error);
             NativeError.ThrowIfSet(error, $"drop of column family '{family.Name}'", Path);
@@ -111,6 +114,7 @@ public sealed partial class RocksDatabase : IDisposable
     {
         lock (_familyGate)
         {
+            _closing = true;
             foreach (ColumnFamily family in _families.Values)
             {
                 family.Handle.Dispose();
@@ -123,6 +127,8 @@ public sealed partial class RocksDatabase : IDisposable
         _options.Dispose();
         _tableOptions.Dispose();
     }
+
+    private void ThrowIfClosing() => ObjectDisposedException.ThrowIf(_closing, this);
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
 

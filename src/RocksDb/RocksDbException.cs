@@ -35,6 +35,14 @@ public sealed class RocksDbException : Exception
         Operation = operation;
     }
 
+    /// <summary>The same failure in another light: what it means where it was met.</summary>
+    internal RocksDbException(RocksDbStatus status, string message, RocksDbException innerException)
+        : base(message, innerException)
+    {
+        Status = status;
+        Operation = innerException.Operation;
+    }
+
     /// <summary>The kind of failure.</summary>
     public RocksDbStatus Status { get; }
 

@@ -28,6 +28,19 @@ internal sealed class TestStore : IDisposable
 
     public static byte[] Bytes(string text) => Encoding.UTF8.GetBytes(text);
 
+    /// <summary>Copies the files of a directory as they are, but not the lock.</summary>
+    public static void CopyDirectory(string from, string to)
+    {
+        System.IO.Directory.CreateDirectory(to);
+        foreach (string file in System.IO.Directory.EnumerateFiles(from))
+        {
+            if (Path.GetFileName(file) != "LOCK")
+            {
+                File.Copy(file, Path.Combine(to, Path.GetFileName(file)));
+            }
+        }
+    }
+
     public RocksDatabase Open(DatabaseOptions? options = null)
     {
         Database?.Dispose();

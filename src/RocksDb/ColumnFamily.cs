@@ -8,6 +8,9 @@ public sealed class ColumnFamily
     /// <summary>The name of the family that every database has.</summary>
     public const string DefaultName = "default";
 
+    // Its handle is not closed yet while an iterator or a call uses it, so the handle cannot tell.
+    private volatile bool _closed;
+
     internal ColumnFamily(string name, DatabaseHandle database, nint handle, Compression compression)
     {
         Name = name;
@@ -28,7 +31,7 @@ public sealed class ColumnFamily
 
     /// <summary>Whether it was dropped, or its database disposed; any use then is an
     /// <see cref="ObjectDisposedException"/>.</summary>
-    public bool IsClosed => Handle.IsClosed;
+    public bool IsClosed => _closed;
 
     internal DatabaseHandle Database { get; }
 
@@ -46,8 +49,15 @@ public sealed class ColumnFamily
             ThrowForeign(nameof(database));
         }
 
-        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        ObjectDisposedException.ThrowIf(_closed, this);
         return Handle;
+    }
+
+    /// <summary>Refuses every later use; the native handle goes when the last user of it is done.</summary>
+    internal void Close()
+    {
+        _closed = true;
+        Handle.Dispose();
     }
 
     private void ThrowForeign(string parameter) => throw new ArgumentException(

@@ -18,6 +18,7 @@ public sealed unsafe class Iterator : IDisposable
 
     // Asked once per move: where an iterator stands changes only by moving it.
     private bool _atKey;
+    private volatile bool _disposed;
 
     internal Iterator(string path, DatabaseHandle database, ColumnFamily family, ReadOptionsHandle options)
     {
@@ -132,14 +133,22 @@ public sealed unsafe class Iterator : IDisposable
         _handle = IteratorHandle.Open(_database, _family.HandleIn(_database), _options);
         _atKey = false;
         old.Dispose();
+        if (_disposed)
+        {
+            _handle.Dispose(); // Disposed meanwhile, when only the old one was to be seen.
+        }
     }
 
     /// <summary>Closes the iterator.</summary>
-    public void Dispose() => _handle.Dispose();
+    public void Dispose()
+    {
+        _disposed = true;
+        _handle.Dispose();
+    }
 
     private IteratorHandle Open()
     {
-        ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         return _handle;
     }
 

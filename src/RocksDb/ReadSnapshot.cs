@@ -8,6 +8,9 @@ public sealed class ReadSnapshot : IDisposable
 {
     private readonly DatabaseHandle _database;
 
+    // Its handle is not closed yet while read options use it, so the handle cannot tell.
+    private volatile bool _disposed;
+
     private ReadSnapshot(DatabaseHandle database, SnapshotHandle handle, ulong sequence)
     {
         _database = database;
@@ -21,7 +24,11 @@ public sealed class ReadSnapshot : IDisposable
     internal SnapshotHandle Handle { get; }
 
     /// <summary>Releases the snapshot when the last read options and iterator that use it are released.</summary>
-    public void Dispose() => Handle.Dispose();
+    public void Dispose()
+    {
+        _disposed = true;
+        Handle.Dispose();
+    }
 
     internal static ReadSnapshot Open(DatabaseHandle database)
     {
@@ -54,7 +61,7 @@ public sealed class ReadSnapshot : IDisposable
 
     internal void RequireUsableIn(DatabaseHandle database)
     {
-        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (!ReferenceEquals(database, _database))
         {
             throw new ArgumentException(

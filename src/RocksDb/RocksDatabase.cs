@@ -18,8 +18,9 @@ public sealed partial class RocksDatabase : IDisposable
     private readonly Lock _familyGate = new();
     private readonly Dictionary<string, ColumnFamily> _families = new(StringComparer.Ordinal);
 
-    // Guarded by _familyGate: a family made after Dispose has let go of the families would keep the files open.
-    private bool _closing;
+    // A handle with children is not closed yet when it is disposed, so the handle cannot tell. Set under _familyGate: a
+    // family made after Dispose has let go of the families would keep the files open.
+    private volatile bool _disposed;
 
     private RocksDatabase(string path, DatabaseHandle handle, OpenedDatabase opened)
     {
@@ -42,7 +43,7 @@ public sealed partial class RocksDatabase : IDisposable
     public string Path { get; }
 
     /// <summary>Whether it is disposed. Children may still keep the files open.</summary>
-    public bool IsDisposed => _handle.IsClosed;
+    public bool IsDisposed => _disposed;
 
     /// <summary>The family <c>default</c>, which every database has.</summary>
     public ColumnFamily DefaultColumnFamily { get; }
@@ -54,7 +55,7 @@ public sealed partial class RocksDatabase : IDisposable
         {
             lock (_familyGate)
             {
-                ThrowIfClosing();
+                ThrowIfDisposed();
                 return [.. _families.Values.OrderBy(static family => family.Name, StringComparer.Ordinal)];
             }
         }
@@ -66,7 +67,7 @@ public sealed partial class RocksDatabase : IDisposable
         ArgumentNullException.ThrowIfNull(name);
         lock (_familyGate)
         {
-            ThrowIfClosing();
+            ThrowIfDisposed();
             return _families.TryGetValue(name, out family);
         }
     }
@@ -78,7 +79,7 @@ public sealed partial class RocksDatabase : IDisposable
         NameRules.RequireFamilyName(name);
         lock (_familyGate)
         {
-            ThrowIfClosing();
+            ThrowIfDisposed();
             ColumnFamilyOptions effective = (options ?? _defaultFamilyOptions).Copy();
             using OptionsHandle familyOptions = Native.rocksdb_options_create();
             ApplyFamily(effective, familyOptions, _tableOptions);
@@ -100,12 +101,12 @@ public sealed partial class RocksDatabase : IDisposable
         ColumnFamilyHandle handle = Use(family);
         lock (_familyGate)
         {
-            ThrowIfClosing();
+            ThrowIfDisposed();
             nint error = 0;
             Native.rocksdb_drop_column_family(_handle, handle, ref error);
             NativeError.ThrowIfSet(error, $"drop of column family '{family.Name}'", Path);
             _families.Remove(family.Name);
-            handle.Dispose();
+            family.Close();
         }
     }
 
@@ -114,10 +115,10 @@ public sealed partial class RocksDatabase : IDisposable
     {
         lock (_familyGate)
         {
-            _closing = true;
+            _disposed = true;
             foreach (ColumnFamily family in _families.Values)
             {
-                family.Handle.Dispose();
+                family.Close();
             }
 
             _families.Clear();
@@ -128,9 +129,7 @@ public sealed partial class RocksDatabase : IDisposable
         _tableOptions.Dispose();
     }
 
-    private void ThrowIfClosing() => ObjectDisposedException.ThrowIf(_closing, this);
-
-    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_handle.IsClosed, this);
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
 
     /// <summary>The handle of a family of this database.</summary>
     private ColumnFamilyHandle Use(ColumnFamily family)

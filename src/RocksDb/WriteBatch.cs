@@ -8,6 +8,7 @@ namespace Branching.RocksDb;
 public sealed unsafe class WriteBatch : IDisposable
 {
     private DatabaseHandle? _database;
+    private volatile bool _disposed;
 
     /// <summary>Makes an empty batch.</summary>
     public WriteBatch()
@@ -128,7 +129,11 @@ public sealed unsafe class WriteBatch : IDisposable
     }
 
     /// <summary>Releases the batch; a write that uses it finishes first.</summary>
-    public void Dispose() => Handle.Dispose();
+    public void Dispose()
+    {
+        _disposed = true;
+        Handle.Dispose();
+    }
 
     /// <exception cref="ArgumentException">It was filled for another database.</exception>
     internal WriteBatchHandle HandleFor(DatabaseHandle database)
@@ -146,14 +151,14 @@ public sealed unsafe class WriteBatch : IDisposable
 
     private WriteBatchHandle Open()
     {
-        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         return Handle;
     }
 
     private ColumnFamilyHandle Use(ColumnFamily family)
     {
         ArgumentNullException.ThrowIfNull(family);
-        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         ColumnFamilyHandle handle = family.HandleIn(_database ?? family.Database);
         _database = family.Database;
         return handle;

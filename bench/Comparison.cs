@@ -9,6 +9,12 @@ internal sealed class Comparison(BenchOptions options, Report report, DbBench? p
     public void Run(
         string name, string question, string data, string warmUp, string peerName,
         Func<double> ours, Func<DbBench, double> theirs)
+        => RunAsync(name, question, data, warmUp, peerName, () => Task.FromResult(ours()), theirs)
+            .GetAwaiter().GetResult(); // Nothing in it waits: the binding has no asynchronous calls.
+
+    public async Task RunAsync(
+        string name, string question, string data, string warmUp, string peerName,
+        Func<Task<double>> ours, Func<DbBench, double> theirs)
     {
         if (!name.Contains(options.Only, StringComparison.OrdinalIgnoreCase))
         {
@@ -24,7 +30,7 @@ internal sealed class Comparison(BenchOptions options, Report report, DbBench? p
                 others.Add(theirs(peer));
             }
 
-            mine.Add(ours());
+            mine.Add(await ours());
         }
 
         report.Print(new Row(layer, name, question)

@@ -23,6 +23,11 @@ try
     {
         new BindingBench(options, report, peer, directory).Run();
     }
+
+    if (options.Includes("store"))
+    {
+        await new StoreBench(options, report, peer, directory).RunAsync();
+    }
 }
 finally
 {

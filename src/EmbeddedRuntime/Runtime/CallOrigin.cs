@@ -25,6 +25,8 @@ internal sealed class CallOrigin : IDisposable
 
     public MessagingOptions Messaging => _resolved ??= _messaging();
 
+    public bool IsGone => _gone;
+
     public void ThrowIfGone()
     {
         if (_gone)

@@ -10,6 +10,9 @@ namespace Branching.EmbeddedRuntime;
 /// <content>Which members travel, and how collections are copied.</content>
 internal static partial class DeepCopier
 {
+    private const BindingFlags Own =
+        BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+
     private static readonly ConcurrentDictionary<Type, MemberSet> _members = new();
 
     private static MemberSet MembersOf(Type type) => _members.GetOrAdd(type, static t => new MemberSet(TravellingFields(t)));
@@ -26,11 +29,9 @@ internal static partial class DeepCopier
                 continue;
             }
 
-            const BindingFlags Own =
-                BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
             HashSet<string> marked = [.. t.GetProperties(Own)
                 .Where(p => p.IsDefined(typeof(IdAttribute), inherit: false)).Select(p => Backing(p.Name))];
-            marked.UnionWith(PrimaryConstructorProperties(t, Own).Select(Backing));
+            marked.UnionWith(PrimaryConstructorProperties(t).Select(Backing));
             travelling.AddRange(t.GetFields(Own)
                 .Where(f => marked.Contains(f.Name) || f.IsDefined(typeof(IdAttribute), inherit: false)));
         }
@@ -38,12 +39,12 @@ internal static partial class DeepCopier
         return travelling;
     }
 
-    private static IEnumerable<string> PrimaryConstructorProperties(Type type, BindingFlags own)
+    private static IEnumerable<string> PrimaryConstructorProperties(Type type)
     {
-        bool isRecord = type.GetMethod("PrintMembers", own) is not null
-            && (type.IsValueType || type.GetMethod("<Clone>$", own) is not null);
+        bool isRecord = type.GetMethod("PrintMembers", Own) is not null
+            && (type.IsValueType || type.GetMethod("<Clone>$", Own) is not null);
         MethodInfo? deconstruct = isRecord
-            ? type.GetMethods(own).FirstOrDefault(m => m.Name == "Deconstruct"
+            ? type.GetMethods(Own).FirstOrDefault(m => m.Name == "Deconstruct"
                 && m.IsDefined(typeof(CompilerGeneratedAttribute)))
             : null;
         return deconstruct?.GetParameters().Select(p => p.Name!) ?? [];
@@ -54,7 +55,7 @@ internal static partial class DeepCopier
     private static List<T> CopyItems<T>(IEnumerable<T> source, int count, CopyRun run, List<T> into)
     {
         into.EnsureCapacity(count);
-        bool share = IsImmutable(typeof(T)) && (typeof(T).IsValueType || typeof(T).IsSealed);
+        bool share = IsShared(typeof(T));
         foreach (T item in source)
         {
             into.Add(share ? item : (T)run.Copy(item)!);
@@ -126,7 +127,7 @@ internal static partial class DeepCopier
     private static T[] CopySpan<T>(ReadOnlySpan<T> source, CopyRun run)
     {
         T[] copy = source.ToArray();
-        if (!IsImmutable(typeof(T)))
+        if (!IsShared(typeof(T)))
         {
             for (int i = 0; i < copy.Length; i++)
             {
@@ -175,7 +176,7 @@ internal static partial class DeepCopier
             Type type = field.FieldType;
             bool marked = field.IsDefined(typeof(ImmutableAttribute), inherit: false)
                 || PropertyOf(field)?.IsDefined(typeof(ImmutableAttribute), inherit: false) == true;
-            return new FieldCopier(field, marked || ((type.IsValueType || type.IsSealed) && IsImmutable(type)));
+            return new FieldCopier(field, marked || IsShared(type));
         }
 
         public void Copy(object from, object to, CopyRun run)
@@ -188,8 +189,7 @@ internal static partial class DeepCopier
         {
             int end = field.Name.IndexOf('>', StringComparison.Ordinal);
             return field.Name.StartsWith('<') && end > 0
-                ? field.DeclaringType!.GetProperty(
-                    field.Name[1..end], BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
+                ? field.DeclaringType!.GetProperty(field.Name[1..end], Own)
                 : null;
         }
     }

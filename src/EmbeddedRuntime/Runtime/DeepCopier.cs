@@ -45,13 +45,16 @@ internal static partial class DeepCopier
     /// <exception cref="CodecNotFoundException">A type in it does not say how it travels.</exception>
     public static T Copy<T>(T value)
     {
-        if (value is null || IsImmutable(typeof(T)))
+        if (value is null || IsShared(typeof(T)))
         {
             return value;
         }
 
         return (T)new CopyRun().Copy(value)!;
     }
+
+    /// <summary>Returns whether whatever a variable of this type holds may be shared.</summary>
+    public static bool IsShared(Type declared) => (declared.IsValueType || declared.IsSealed) && IsImmutable(declared);
 
     /// <summary>Returns whether every value of exactly this type may be shared.</summary>
     public static bool IsImmutable(Type type)
@@ -84,7 +87,7 @@ internal static partial class DeepCopier
 
             if (open == typeof(Nullable<>) || _immutableOver.Contains(open))
             {
-                return type.GetGenericArguments().All(a => (a.IsSealed || a.IsValueType) && IsImmutable(a));
+                return type.GetGenericArguments().All(IsShared);
             }
 
             if (open == typeof(Memory<>) || open == typeof(ReadOnlyMemory<>) || open == typeof(ArraySegment<>))
@@ -94,18 +97,23 @@ internal static partial class DeepCopier
         }
 
         // A struct is copied whenever it is passed; it may be shared when what its fields point to may be.
-        // Members that are not marked are for the copier below, which leaves them out.
+        // One of ours with an unmarked member is for the copier below, which leaves that out, or refuses the type.
         return type.IsValueType
-            && (!type.IsDefined(typeof(GenerateSerializerAttribute), false) || MembersOf(type).Covers(type))
-            && Fields(type).All(f => (f.FieldType.IsValueType || f.FieldType.IsSealed) && IsImmutable(f.FieldType));
+            && (IsOfTheFramework(type)
+                || (type.IsDefined(typeof(GenerateSerializerAttribute), false) && MembersOf(type).Covers(type)))
+            && Fields(type).TrueForAll(f => IsShared(f.FieldType));
     }
+
+    private static bool IsOfTheFramework(Type type)
+        => type.Namespace is { } space && (space == "System" || space.StartsWith("System.", StringComparison.Ordinal));
 
     private static TypeCopier CopierFor(Type type) => _copiers.GetOrAdd(type, static t => Build(t));
 
     private static TypeCopier Build(Type type)
     {
         if (IsImmutable(type) || type.IsAssignableTo(typeof(Type)) || type.IsAssignableTo(typeof(Exception))
-            || type.IsAssignableTo(typeof(GrainProxy)))
+            || type.IsAssignableTo(typeof(GrainProxy)) || type.IsAssignableTo(typeof(IPAddress))
+            || type.IsAssignableTo(typeof(CultureInfo)) || type.IsAssignableTo(typeof(CancellationToken)))
         {
             return static (value, _) => value;
         }
@@ -143,7 +151,7 @@ internal static partial class DeepCopier
     private static TypeCopier BuildArray(Type type)
     {
         Type element = type.GetElementType()!;
-        if ((element.IsValueType || element.IsSealed) && IsImmutable(element))
+        if (IsShared(element))
         {
             return static (value, _) => ((Array)value).Clone();
         }
@@ -224,8 +232,7 @@ internal static partial class DeepCopier
         List<FieldInfo> fields = [];
         for (Type? t = type; t is not null && t != typeof(object) && t != typeof(ValueType); t = t.BaseType)
         {
-            fields.AddRange(t.GetFields(
-                BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly));
+            fields.AddRange(t.GetFields(Own));
         }
 
         return fields;

@@ -26,7 +26,12 @@ internal class GrainProxy : DispatchProxy
 
     public void Send(GrainCall call)
     {
-        Factory.Origin.ThrowIfGone();
+        if (Factory.Origin.IsGone)
+        {
+            call.Fail(Factory.Origin.Gone());
+            return;
+        }
+
         call.Prepare(Factory.Origin);
         Send((TurnRequest)call);
     }

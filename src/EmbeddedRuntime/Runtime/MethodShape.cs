@@ -24,7 +24,7 @@ internal abstract class MethodShape
         OneWay = method.IsDefined(typeof(OneWayAttribute)) || method.ReturnType == typeof(void);
         Timeout = method.GetCustomAttribute<ResponseTimeoutAttribute>()?.Timeout;
         _passAsIs = [.. parameters.Select(p =>
-            p.IsDefined(typeof(ImmutableAttribute)) || DeepCopier.IsImmutable(p.ParameterType))];
+            p.IsDefined(typeof(ImmutableAttribute)) || DeepCopier.IsShared(p.ParameterType))];
     }
 
     public MethodInfo Method { get; }

@@ -13,7 +13,8 @@ public sealed unsafe partial class RocksDatabase
     /// the rename. Older logs that are still needed are hard links, so they are as durable as the source made them
     /// (<see cref="FlushWal"/> with sync makes all of them durable), and the parent directory is not synced: a caller
     /// who needs the checkpoint to survive a power failure syncs the parent.
-    /// Writes made without a log are in it only when flushed.
+    /// Writes made without a log are in it only when flushed. Writes under way may be in it before they return, so its
+    /// newest sequence can be a little higher than <see cref="LatestSequence"/> was when the call began.
     /// </remarks>
     /// <param name="directory">Must not exist; its parent must. On another file system the files are copied.</param>
     /// <param name="flush">With <see cref="CheckpointFlush.Never"/> nothing is flushed and the log is carried along.</param>

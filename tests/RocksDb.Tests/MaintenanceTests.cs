@@ -141,7 +141,7 @@ public sealed class MaintenanceTests
     public void Obsolete_files_stay_while_deletions_are_disabled()
     {
         using TestStore store = new();
-        FillTables(store, 2);
+        FillOverlappingTables(store);
         string[] tables = [.. store.Database.GetLiveFiles().Select(file => store.Directory + file.Name)];
 
         store.Database.DisableFileDeletions();
@@ -158,7 +158,7 @@ public sealed class MaintenanceTests
     public void Disabling_deletions_nests_and_force_undoes_all()
     {
         using TestStore store = new();
-        FillTables(store, 2);
+        FillOverlappingTables(store);
         string table = store.Directory + store.Database.GetLiveFiles()[0].Name;
         store.Database.DisableFileDeletions();
         store.Database.DisableFileDeletions();
@@ -242,6 +242,15 @@ public sealed class MaintenanceTests
 
     private static long LogBytes(TestStore store) =>
         Directory.EnumerateFiles(store.Directory, "*.log").Sum(file => new FileInfo(file).Length);
+
+    // Tables that do not overlap would be moved down by a compaction, not rewritten.
+    private static void FillOverlappingTables(TestStore store)
+    {
+        FillTables(store, 2);
+        store.Put("k0", "w");
+        store.Put("k1", "w");
+        store.Database.Flush();
+    }
 
     private static void FillTables(TestStore store, int tables)
     {

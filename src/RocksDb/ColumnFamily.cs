@@ -37,6 +37,8 @@ public sealed class ColumnFamily
 
     internal ColumnFamilyHandle Handle { get; }
 
+    internal WriterGate Gate { get; } = new();
+
     /// <summary>The name.</summary>
     public override string ToString() => Name;
 
@@ -51,6 +53,14 @@ public sealed class ColumnFamily
 
         ObjectDisposedException.ThrowIf(_closed, this);
         return Handle;
+    }
+
+    /// <summary>As <see cref="HandleIn"/>, and keeps the family from being dropped until <c>Gate.Exit()</c>.</summary>
+    internal ColumnFamilyHandle EnterIn(DatabaseHandle database)
+    {
+        ColumnFamilyHandle handle = HandleIn(database);
+        ObjectDisposedException.ThrowIf(!Gate.TryEnter(), this);
+        return handle;
     }
 
     /// <summary>Refuses every later use; the native handle goes when the last user of it is done.</summary>

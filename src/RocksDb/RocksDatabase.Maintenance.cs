@@ -66,13 +66,20 @@ public sealed unsafe partial class RocksDatabase
     public void CompactRange(
         ColumnFamily family, ReadOnlySpan<byte> from, bool hasFrom, ReadOnlySpan<byte> to, bool hasTo)
     {
-        ColumnFamilyHandle handle = Use(family);
+        ColumnFamilyHandle handle = Enter(family);
         byte none = 0; // A null pointer means "no bound"; an empty bound needs an address.
-        fixed (byte* f = &MemoryMarshal.GetReference(from), t = &MemoryMarshal.GetReference(to))
+        try
         {
-            byte* start = hasFrom ? (from.IsEmpty ? &none : f) : null;
-            byte* limit = hasTo ? (to.IsEmpty ? &none : t) : null;
-            Native.rocksdb_compact_range_cf(_handle, handle, start, (nuint)from.Length, limit, (nuint)to.Length);
+            fixed (byte* f = &MemoryMarshal.GetReference(from), t = &MemoryMarshal.GetReference(to))
+            {
+                byte* start = hasFrom ? (from.IsEmpty ? &none : f) : null;
+                byte* limit = hasTo ? (to.IsEmpty ? &none : t) : null;
+                Native.rocksdb_compact_range_cf(_handle, handle, start, (nuint)from.Length, limit, (nuint)to.Length);
+            }
+        }
+        finally
+        {
+            family.Gate.Exit();
         }
     }
 
@@ -183,12 +190,20 @@ public sealed unsafe partial class RocksDatabase
     public void SetOptions(ColumnFamily family, IReadOnlyDictionary<string, string> options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ColumnFamilyHandle handle = Use(family);
         KeyValuePair<string, string>[] pairs = [.. options];
         using NativeText.Lines keys = NativeText.Copy([.. pairs.Select(static pair => pair.Key)]);
         using NativeText.Lines values = NativeText.Copy([.. pairs.Select(static pair => pair.Value)]);
+        ColumnFamilyHandle handle = Enter(family);
         nint error = 0;
-        Native.rocksdb_set_options_cf(_handle, handle, pairs.Length, keys.Pointers, values.Pointers, ref error);
+        try
+        {
+            Native.rocksdb_set_options_cf(_handle, handle, pairs.Length, keys.Pointers, values.Pointers, ref error);
+        }
+        finally
+        {
+            family.Gate.Exit();
+        }
+
         NativeError.ThrowIfSet(error, $"change of options of column family '{family.Name}'", Path);
     }
 

@@ -11,12 +11,20 @@ public sealed unsafe partial class RocksDatabase
     public void Put(ColumnFamily family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, WriteOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ColumnFamilyHandle handle = Use(family);
+        WriteOptionsHandle writeOptions = options.Handle;
+        ColumnFamilyHandle handle = Enter(family);
         nint error = 0;
-        fixed (byte* k = &MemoryMarshal.GetReference(key), v = &MemoryMarshal.GetReference(value))
+        try
         {
-            Native.rocksdb_put_cf(
-                _handle, options.Handle, handle, k, (nuint)key.Length, v, (nuint)value.Length, ref error);
+            fixed (byte* k = &MemoryMarshal.GetReference(key), v = &MemoryMarshal.GetReference(value))
+            {
+                Native.rocksdb_put_cf(
+                    _handle, writeOptions, handle, k, (nuint)key.Length, v, (nuint)value.Length, ref error);
+            }
+        }
+        finally
+        {
+            family.Gate.Exit();
         }
 
         NativeError.ThrowIfSet(error, "put", Path);
@@ -26,11 +34,19 @@ public sealed unsafe partial class RocksDatabase
     public void Delete(ColumnFamily family, ReadOnlySpan<byte> key, WriteOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ColumnFamilyHandle handle = Use(family);
+        WriteOptionsHandle writeOptions = options.Handle;
+        ColumnFamilyHandle handle = Enter(family);
         nint error = 0;
-        fixed (byte* k = &MemoryMarshal.GetReference(key))
+        try
         {
-            Native.rocksdb_delete_cf(_handle, options.Handle, handle, k, (nuint)key.Length, ref error);
+            fixed (byte* k = &MemoryMarshal.GetReference(key))
+            {
+                Native.rocksdb_delete_cf(_handle, writeOptions, handle, k, (nuint)key.Length, ref error);
+            }
+        }
+        finally
+        {
+            family.Gate.Exit();
         }
 
         NativeError.ThrowIfSet(error, "delete", Path);
@@ -43,12 +59,20 @@ public sealed unsafe partial class RocksDatabase
     {
         ArgumentNullException.ThrowIfNull(options);
         KeyRange.Require(from, toExclusive);
-        ColumnFamilyHandle handle = Use(family);
+        WriteOptionsHandle writeOptions = options.Handle;
+        ColumnFamilyHandle handle = Enter(family);
         nint error = 0;
-        fixed (byte* f = &MemoryMarshal.GetReference(from), t = &MemoryMarshal.GetReference(toExclusive))
+        try
         {
-            Native.rocksdb_delete_range_cf(
-                _handle, options.Handle, handle, f, (nuint)from.Length, t, (nuint)toExclusive.Length, ref error);
+            fixed (byte* f = &MemoryMarshal.GetReference(from), t = &MemoryMarshal.GetReference(toExclusive))
+            {
+                Native.rocksdb_delete_range_cf(
+                    _handle, writeOptions, handle, f, (nuint)from.Length, t, (nuint)toExclusive.Length, ref error);
+            }
+        }
+        finally
+        {
+            family.Gate.Exit();
         }
 
         NativeError.ThrowIfSet(error, "delete of a range", Path);
@@ -56,13 +80,24 @@ public sealed unsafe partial class RocksDatabase
 
     /// <summary>Applies a batch, whole or not at all.</summary>
     /// <exception cref="ArgumentException">The batch was filled for another database.</exception>
+    /// <exception cref="ObjectDisposedException">A family in the batch was dropped since; nothing was written.</exception>
     public void Write(WriteBatch batch, WriteOptions options)
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(options);
         ThrowIfDisposed();
+        WriteOptionsHandle writeOptions = options.Handle;
+        WriteBatchHandle handle = batch.EnterFor(_handle);
         nint error = 0;
-        Native.rocksdb_write(_handle, options.Handle, batch.HandleFor(_handle), ref error);
+        try
+        {
+            Native.rocksdb_write(_handle, writeOptions, handle, ref error);
+        }
+        finally
+        {
+            batch.Exit();
+        }
+
         NativeError.ThrowIfSet(error, "write of a batch", Path);
     }
 
@@ -81,8 +116,17 @@ public sealed unsafe partial class RocksDatabase
                 continue; // Dropped since it was listed: nothing to flush.
             }
 
+            ColumnFamilyHandle handle = Enter(each);
             nint error = 0;
-            Native.rocksdb_flush_cf(_handle, options, Use(each), ref error);
+            try
+            {
+                Native.rocksdb_flush_cf(_handle, options, handle, ref error);
+            }
+            finally
+            {
+                each.Gate.Exit();
+            }
+
             NativeError.ThrowIfSet(error, $"flush of column family '{each.Name}'", Path);
         }
     }

@@ -94,17 +94,23 @@ public sealed partial class RocksDatabase : IDisposable
 
     /// <summary>
     /// Drops a column family and its data. Durable on return; reads that are under way, and open iterators, finish.
+    /// Waits for writes, flushes and compactions of the family that are under way, and refuses new ones.
     /// </summary>
     /// <exception cref="RocksDbException"><see cref="RocksDbStatus.InvalidArgument"/>: it is <c>default</c>.</exception>
     public void DropColumnFamily(ColumnFamily family)
     {
-        ColumnFamilyHandle handle = Use(family);
         lock (_familyGate)
         {
-            ThrowIfDisposed();
+            ColumnFamilyHandle handle = Use(family);
+            family.Gate.CloseAndWait();
             nint error = 0;
             Native.rocksdb_drop_column_family(_handle, handle, ref error);
-            NativeError.ThrowIfSet(error, $"drop of column family '{family.Name}'", Path);
+            if (error != 0)
+            {
+                family.Gate.Reopen();
+                NativeError.ThrowIfSet(error, $"drop of column family '{family.Name}'", Path);
+            }
+
             _families.Remove(family.Name);
             family.Close();
         }
@@ -137,6 +143,14 @@ public sealed partial class RocksDatabase : IDisposable
         ArgumentNullException.ThrowIfNull(family);
         ThrowIfDisposed();
         return family.HandleIn(_handle);
+    }
+
+    /// <summary>As <see cref="Use(ColumnFamily)"/>, for calls that must not meet the drop of the family.</summary>
+    private ColumnFamilyHandle Enter(ColumnFamily family)
+    {
+        ArgumentNullException.ThrowIfNull(family);
+        ThrowIfDisposed();
+        return family.EnterIn(_handle);
     }
 
     private ReadOptionsHandle Use(ReadOptions? options) => (options ?? ReadOptions.Default).HandleFor(_handle);

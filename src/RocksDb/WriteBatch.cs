@@ -7,7 +7,8 @@ namespace Branching.RocksDb;
 /// <remarks>Not thread-safe. May be written more than once, and used again after <see cref="Clear"/>.</remarks>
 public sealed unsafe class WriteBatch : IDisposable
 {
-    private DatabaseHandle? _database;
+    // The families in the batch, each once: they are mere numbers inside it.
+    private readonly List<ColumnFamily> _families = [];
     private volatile bool _disposed;
 
     /// <summary>Makes an empty batch.</summary>
@@ -16,8 +17,6 @@ public sealed unsafe class WriteBatch : IDisposable
         RocksDbLibrary.EnsureLoaded();
         Handle = Native.rocksdb_writebatch_create();
     }
-
-    private WriteBatch(WriteBatchHandle handle) => Handle = handle;
 
     /// <summary>How many writes it holds; data put there for the log alone is not counted.</summary>
     public int Count => Native.rocksdb_writebatch_count(Open());
@@ -37,24 +36,6 @@ public sealed unsafe class WriteBatch : IDisposable
     }
 
     internal WriteBatchHandle Handle { get; }
-
-    /// <summary>Makes a batch from <see cref="Data"/> of another one; the bytes are copied.</summary>
-    /// <remarks>Families are in it as numbers, so it is for the database it was made for, or a checkpoint of it.</remarks>
-    /// <exception cref="ArgumentException">Fewer than the 12 bytes every batch begins with.</exception>
-    public static WriteBatch FromData(ReadOnlySpan<byte> data)
-    {
-        const int HeaderBytes = 12; // Sequence (8) and count (4), rocksdb/write_batch.h.
-        if (data.Length < HeaderBytes)
-        {
-            throw new ArgumentException($"A batch has {HeaderBytes} bytes or more, not {data.Length}.", nameof(data));
-        }
-
-        RocksDbLibrary.EnsureLoaded();
-        fixed (byte* bytes = data)
-        {
-            return new WriteBatch(Native.rocksdb_writebatch_create_from(bytes, (nuint)data.Length));
-        }
-    }
 
     /// <summary>Adds a value for a key; both are copied.</summary>
     public void Put(ColumnFamily family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
@@ -104,7 +85,7 @@ public sealed unsafe class WriteBatch : IDisposable
     public void Clear()
     {
         Native.rocksdb_writebatch_clear(Open());
-        _database = null;
+        _families.Clear();
     }
 
     /// <summary>Remembers this moment for <see cref="RollbackToSavePoint"/>; save points stack.</summary>
@@ -135,18 +116,38 @@ public sealed unsafe class WriteBatch : IDisposable
         Handle.Dispose();
     }
 
+    /// <summary>Keeps every family in the batch from being dropped until <see cref="Exit()"/>.</summary>
     /// <exception cref="ArgumentException">It was filled for another database.</exception>
-    internal WriteBatchHandle HandleFor(DatabaseHandle database)
+    /// <exception cref="ObjectDisposedException">A family in it was dropped.</exception>
+    internal WriteBatchHandle EnterFor(DatabaseHandle database)
     {
-        if (_database is not null && !ReferenceEquals(_database, database))
+        WriteBatchHandle handle = Open();
+        int entered = 0;
+        try
         {
-            throw new ArgumentException(
-                "The batch was filled with column families of another database. They are numbers inside the batch and "
-                + "would name other families here.",
-                nameof(database));
+            foreach (ColumnFamily family in _families)
+            {
+                family.EnterIn(database);
+                entered++;
+            }
+        }
+        catch
+        {
+            Exit(entered);
+            throw;
         }
 
-        return Open();
+        return handle;
+    }
+
+    internal void Exit() => Exit(_families.Count);
+
+    private void Exit(int entered)
+    {
+        for (int i = 0; i < entered; i++)
+        {
+            _families[i].Gate.Exit();
+        }
     }
 
     private WriteBatchHandle Open()
@@ -159,8 +160,14 @@ public sealed unsafe class WriteBatch : IDisposable
     {
         ArgumentNullException.ThrowIfNull(family);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        ColumnFamilyHandle handle = family.HandleIn(_database ?? family.Database);
-        _database = family.Database;
+        ColumnFamilyHandle handle = family.HandleIn(_families.Count == 0 ? family.Database : _families[0].Database);
+
+        // Nearly always the family of the last write; otherwise one of a few.
+        if ((_families.Count == 0 || !ReferenceEquals(_families[^1], family)) && !_families.Contains(family))
+        {
+            _families.Add(family);
+        }
+
         return handle;
     }
 }

@@ -1,0 +1,194 @@
+namespace Branching.Storage;
+
+public sealed partial class DataRoot
+{
+    /// <summary>Creates a database with an empty main store. Durable on return.</summary>
+    /// <exception cref="StorageException">
+    /// Nothing is left behind. <see cref="FailureKind.DatabaseExists"/>, <see cref="FailureKind.DiskFull"/>…
+    /// </exception>
+    public async Task<Database> CreateDatabaseAsync(
+        DatabaseName name, string createdBy, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        if (name.Value.Length == 0 || createdBy is null or { Length: > 256 })
+        {
+            throw new StorageException(
+                name.Value.Length == 0 ? FailureKind.InvalidName : FailureKind.InvalidArgument,
+                "The database was not created: it needs a name, and a creator of at most 256 characters.");
+        }
+
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ThrowIfDisposed();
+            if (Contains(name))
+            {
+                throw new StorageException(
+                    FailureKind.DatabaseExists, $"Database '{name}' exists already. Use it, or choose another name.");
+            }
+
+            return await Task.Run(() => MakeDatabaseAsync(name, createdBy), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (StorageException e) when (e.Kind != FailureKind.DatabaseExists)
+        {
+            throw new StorageException(e.Kind, $"Database '{name}' was not created: {e.Message}", e);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>Drops a database with all its branches. It is out of sight on return.</summary>
+    /// <exception cref="StorageException">
+    /// <see cref="FailureKind.DatabaseNotFound"/>; <see cref="FailureKind.InUse"/>: a branch was still in use after 5 s,
+    /// and the database serves on; or why the file system refused.
+    /// </exception>
+    public async Task DropDatabaseAsync(DatabaseName name, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ThrowIfDisposed();
+            if (_failed.TryGetValue(name, out StorageException? cause))
+            {
+                throw new StorageException(
+                    cause.Kind,
+                    $"it cannot be opened, so it is left whole for a person to look at ({cause.Message}) Move " +
+                    $"'{Path.Combine(Databases, name.Value)}' away while this node is stopped.", cause);
+            }
+
+            Database database = _databases.TryGetValue(name, out Database? found) ? found : throw NotFound(name);
+            await Task.Run(() => DropAsync(database), CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (StorageException e) when (e.Kind != FailureKind.DatabaseNotFound)
+        {
+            throw new StorageException(e.Kind, $"Database '{name}' was not dropped: {e.Message}", e);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task<Database> MakeDatabaseAsync(DatabaseName name, string createdBy)
+    {
+        DatabaseId id = DatabaseId.New(_time);
+        string building = Path.Combine(Building, id.ToString());
+        string final = Path.Combine(Databases, name.Value);
+        string visible = building;
+        try
+        {
+            _disk.Reach(CrashPoint.DatabaseBuildingStarted);
+            DatabaseDocument document = new(
+                Formats.Database, id.ToString(), name.Value, _time.GetUtcNow(), createdBy, Epoch: 1, CleanShutdown: false);
+            await BuildAsync(new DatabaseFiles(_disk, building, _time), document).ConfigureAwait(false);
+            _disk.Reach(CrashPoint.DatabaseBuilt);
+            _disk.Rename(building, final);
+            visible = final;
+            _disk.Reach(CrashPoint.DatabasePublished);
+            _disk.FlushDirectory(Databases);
+            _disk.Reach(CrashPoint.DatabasePublishedDurably);
+            Database database = Load(final, new ReconciliationNotes());
+            _databases[name] = database;
+            _logger.DatabaseCreated(name, id);
+            return database;
+        }
+        catch
+        {
+            UndoDatabase(visible, final, id);
+            throw;
+        }
+    }
+
+    private async Task BuildAsync(DatabaseFiles files, DatabaseDocument document)
+    {
+        _disk.CreateDirectory(files.Directory);
+        files.CreatePlaces();
+        DatabaseId id = DatabaseId.Parse(document.Id);
+        BranchRecord main = new(
+            StoreId.New(_time), BranchName.Main, ParentId: null, ParentName: null, default, Depth: 0, document.CreatedAt,
+            document.CreatedBy, new Dictionary<string, string>(StringComparer.Ordinal), BranchState.Ready, LinkedFiles: 0, CopiedFiles: 0);
+        string store = files.StoreOf(main.Id);
+        LocalStore opened = _disk.Step(DiskStepKind.CreateStore, store, () => LocalStore.Open(
+            store, $"branch 'main' of database '{document.Name}'", _resources, create: true, _logger, _time));
+        await opened.DisposeAsync().ConfigureAwait(false);
+        _disk.Reach(CrashPoint.DatabaseMainStoreMade);
+
+        // RocksDB fsyncs what recovery needs, but not every file it made.
+        foreach (string file in System.IO.Directory.GetFiles(store))
+        {
+            _disk.FlushFile(file);
+        }
+
+        StoreMarker.Write(_disk, store, main, id);
+        _disk.FlushDirectory(store);
+        Catalog.Create(_disk, files.Catalog, id, main);
+        files.WriteIdentity(document);
+        foreach (string place in (ReadOnlySpan<string>)[files.Stores, files.Building, files.Trash, files.Quarantine, files.Catalog])
+        {
+            _disk.FlushDirectory(place);
+        }
+
+        _disk.FlushDirectory(files.Directory);
+        _disk.FlushDirectory(Building);
+    }
+
+    private void UndoDatabase(string visible, string final, DatabaseId id)
+    {
+        try
+        {
+            string doomed = visible;
+            if (visible == final)
+            {
+                doomed = Path.Combine(Trash, id.ToString());
+                _disk.Rename(final, doomed);
+                _disk.FlushDirectory(Trash);
+                _disk.FlushDirectory(Databases);
+            }
+
+            _disk.DeleteTree(doomed);
+        }
+        catch (StorageException e)
+        {
+            _logger.LeftBehind(visible, e);
+        }
+    }
+
+    private async Task DropAsync(Database database)
+    {
+        _disk.Reach(CrashPoint.DropStarted);
+        await database.RetireAllAsync().ConfigureAwait(false);
+        string trash = Path.Combine(Trash, database.Id.ToString());
+        try
+        {
+            _disk.Rename(database.Directory, trash);
+        }
+        catch
+        {
+            database.RestoreAll();
+            throw;
+        }
+
+        // The rename is the commit point: whatever fails from here, the database is gone from sight.
+        _databases.TryRemove(database.Name, out _);
+        await database.CloseAsync(markClean: false).ConfigureAwait(false);
+        database.ForgetAll();
+        _disk.Reach(CrashPoint.DropRenamed);
+        _disk.FlushDirectory(Trash);
+        _disk.FlushDirectory(Databases);
+        _disk.Reach(CrashPoint.DropRenamedDurably);
+        try
+        {
+            _disk.DeleteTree(trash);
+        }
+        catch (StorageException e)
+        {
+            _logger.LeftBehind(trash, e);
+        }
+
+        _disk.Reach(CrashPoint.DropDeleted);
+        _logger.DatabaseDropped(database.Name, database.Id);
+    }
+}

@@ -1,0 +1,191 @@
+using System.Text.Json;
+using Branching.RocksDb.Files;
+using Microsoft.Extensions.Logging;
+
+namespace Branching.Storage;
+
+public sealed partial class DataRoot
+{
+    private const string LockName = "LOCK";
+    private const string FormatName = "root.json";
+
+    private static async Task<DataRoot> Open(
+        StorageOptions options, Disk disk, ILogger logger, TimeProvider time, CancellationToken cancellationToken)
+    {
+        long start = time.GetTimestamp();
+        string directory = Path.GetFullPath(options.DataRoot);
+        DirectoryLock held = Take(directory, disk);
+        DataRoot? root = null;
+        try
+        {
+            root = new DataRoot(directory, options, disk, logger, time, held);
+            root.Prepare();
+            root.Reconciliation = root.Reconcile(cancellationToken);
+            logger.RootOpened(directory, root._databases.Count, time.GetElapsedTime(start).TotalMilliseconds);
+            return root;
+        }
+        catch
+        {
+            if (root is not null)
+            {
+                foreach (Database database in root._databases.Values)
+                {
+                    await database.CloseAsync(markClean: false).ConfigureAwait(false);
+                }
+
+                await root._registry.DisposeAsync().ConfigureAwait(false);
+                root._resources.Dispose();
+            }
+
+            held.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Makes the directory when absent, refuses a foreign one, and takes the lock.</summary>
+    private static DirectoryLock Take(string directory, Disk disk)
+    {
+        if (!System.IO.Directory.Exists(directory))
+        {
+            disk.CreateDirectory(directory);
+            if (Path.GetDirectoryName(directory) is { } parent)
+            {
+                disk.FlushDirectory(parent);
+            }
+        }
+
+        if (File.Exists(Path.Combine(directory, "CURRENT")))
+        {
+            throw new StorageException(
+                FailureKind.UnknownStore,
+                $"'{directory}' is a RocksDB store, not a data root. It was not touched: choose an empty directory.");
+        }
+
+        string path = Path.Combine(directory, LockName);
+        try
+        {
+            return DirectoryLock.TryAcquire(path, out int? holder) ?? throw new StorageException(
+                FailureKind.Locked,
+                $"The data root '{directory}' is in use by " + (holder is { } pid ? $"process {pid}" : "another process") +
+                ". One process opens a data root at a time: stop that one, or choose another directory.");
+        }
+        catch (LocalFileException e)
+        {
+            throw Disk.Failed("Locking the data root with", path, e);
+        }
+    }
+
+    private void Prepare()
+    {
+        string format = Path.Combine(Directory, FormatName);
+        if (Disk.TryReadText(format) is { } text)
+        {
+            Documents.Read(text, Formats.Root, Documents.Default.RootDocument, "The data root's format", format);
+        }
+        else
+        {
+            string temporary = format + ".tmp";
+            _disk.DeleteFile(temporary);
+            _disk.WriteNewFile(
+                temporary, JsonSerializer.Serialize(new RootDocument(Formats.Root), Documents.Default.RootDocument) + "\n");
+            _disk.Rename(temporary, format);
+        }
+
+        foreach (string place in (ReadOnlySpan<string>)[Databases, Building, Trash])
+        {
+            if (!System.IO.Directory.Exists(place))
+            {
+                _disk.CreateDirectory(place);
+            }
+        }
+
+        _disk.FlushDirectory(Directory);
+        _disk.Reach(CrashPoint.RootCreated);
+    }
+
+    private Reconciliation Reconcile(CancellationToken cancellationToken)
+    {
+        ReconciliationNotes notes = new();
+        notes.RemovedUnfinished += SweepRoot(Building, "an unfinished database", notes);
+        notes.FinishedDeletions += SweepRoot(Trash, "a dropped database", notes);
+        foreach (string entry in Disk.List(Databases).Order(StringComparer.Ordinal))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            string path = Path.Combine(Databases, entry);
+            if (!DatabaseName.TryParse(entry, out DatabaseName name, out _) || !System.IO.Directory.Exists(path))
+            {
+                notes.UnknownEntries++;
+                notes.Add($"'{path}' is not a database; it was left as it is.");
+                continue;
+            }
+
+            try
+            {
+                _databases[name] = Load(path, notes);
+            }
+            catch (StorageException e)
+            {
+                // One damaged database must not keep the others from serving; using it throws this cause.
+                _failed[name] = e;
+                notes.FailedDatabases++;
+                notes.Add($"Database '{name}' cannot be served: {e.Message}");
+                _logger.DatabaseFailed(entry, e);
+            }
+        }
+
+        _disk.Reach(CrashPoint.ReconcileDone);
+        Reconciliation result = notes.ToResult();
+        foreach (string finding in result.Findings)
+        {
+            _logger.Reconciled(Directory, finding);
+        }
+
+        return result;
+    }
+
+    private int SweepRoot(string place, string what, ReconciliationNotes notes)
+    {
+        int swept = 0;
+        foreach (string entry in Disk.List(place))
+        {
+            string path = Path.Combine(place, entry);
+            if (!Names.TryParseId(entry, out _))
+            {
+                notes.UnknownEntries++;
+                notes.Add($"'{path}' is not ours; it was left as it is.");
+                continue;
+            }
+
+            _disk.DeleteTree(path);
+            swept++;
+            notes.Add($"Removed {what} at '{path}'.");
+        }
+
+        return swept;
+    }
+
+    private Database Load(string directory, ReconciliationNotes notes)
+    {
+        DatabaseFiles files = new(_disk, directory, _time);
+        DatabaseDocument document = files.ReadIdentity();
+        Catalog catalog = Catalog.Load(_disk, files.Catalog, DatabaseId.Parse(document.Id));
+        try
+        {
+            IReadOnlyDictionary<StoreId, BranchState> states = new DatabaseReconciler(files, document, catalog, notes).Run();
+            if (document.CleanShutdown)
+            {
+                document = document with { CleanShutdown = false };
+                files.WriteIdentity(document);
+            }
+
+            Database database = new(files, document, catalog, _registry, Options, _logger, _time);
+            database.Apply(states);
+            return database;
+        }
+        catch
+        {
+            catalog.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Branching.Storage;
+
+/// <summary>Numbers of the formats this version writes and reads (docs/formats.md).</summary>
+internal static class Formats
+{
+    public const int Root = 1;
+    public const int Database = 1;
+    public const int Catalog = 1;
+    public const int Marker = 1;
+
+    /// <summary>Refuses what another version wrote.</summary>
+    public static void Check(int found, int supported, string what, string path)
+    {
+        if (found > supported)
+        {
+            throw new StorageException(
+                FailureKind.FormatTooNew,
+                $"{what} '{path}' has format {found}; this version reads formats up to {supported}. It was left as it is: " +
+                "run the newer version that wrote it.");
+        }
+
+        if (found < 1)
+        {
+            throw new StorageException(
+                FailureKind.FormatTooOld,
+                $"{what} '{path}' has format {found}; this version reads formats from 1. It was left as it is: " +
+                "open it with an older version first.");
+        }
+    }
+}
+
+/// <summary><c>root.json</c>.</summary>
+internal sealed record RootDocument(int Format);
+
+/// <summary><c>database.json</c>.</summary>
+internal sealed record DatabaseDocument(
+    int Format, string Id, string Name, DateTimeOffset CreatedAt, string CreatedBy, ulong Epoch, bool CleanShutdown);
+
+/// <summary>First line of a catalog file.</summary>
+internal sealed record CatalogDocument(int Format, string Database, long Generation);
+
+/// <summary>One line of a catalog file, and the body of a store's <c>branch.json</c>.</summary>
+internal sealed record BranchDocument(
+    int Format,
+    string Database,
+    string Id,
+    string Name,
+    string? Parent,
+    string? ParentName,
+    ulong Sequence,
+    int Depth,
+    DateTimeOffset CreatedAt,
+    string CreatedBy,
+    Dictionary<string, string>? Labels,
+    BranchState State,
+    int LinkedFiles,
+    int CopiedFiles,
+    long? TotalBytes,
+    DateTimeOffset? DeletedAt,
+    string? OperationId)
+{
+    public static BranchDocument From(BranchRecord record, DatabaseId database) => new(
+        Formats.Marker, database.ToString(), record.Id.ToString(), record.Name.Value, record.ParentId?.ToString(),
+        record.ParentName?.Value, record.BranchSequence.Value, record.Depth, record.CreatedAt, record.CreatedBy,
+        record.Labels.Count == 0 ? null : record.Labels.ToDictionary(StringComparer.Ordinal), record.State,
+        record.LinkedFiles, record.CopiedFiles, record.TotalBytes, record.DeletedAt, record.OperationId);
+
+    public BranchRecord ToRecord() => new(
+        StoreId.Parse(Id), BranchName.Parse(Name), Parent is null ? null : StoreId.Parse(Parent),
+        ParentName is null ? null : BranchName.Parse(ParentName), new Sequence(Sequence), Depth, CreatedAt, CreatedBy,
+        (IReadOnlyDictionary<string, string>?)Labels ?? System.Collections.Frozen.FrozenDictionary<string, string>.Empty,
+        State, LinkedFiles, CopiedFiles, TotalBytes, DeletedAt, OperationId);
+}
+
+/// <summary>Only the format number, read before anything else is believed.</summary>
+internal sealed record FormatDocument(int Format);
+
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = false)]
+[JsonSerializable(typeof(FormatDocument))]
+[JsonSerializable(typeof(RootDocument))]
+[JsonSerializable(typeof(DatabaseDocument))]
+[JsonSerializable(typeof(CatalogDocument))]
+[JsonSerializable(typeof(BranchDocument))]
+[JsonSerializable(typeof(QuarantineReason))]
+internal sealed partial class Documents : JsonSerializerContext
+{
+    /// <summary>Reads one document after its format number; damage is a failure that names the file.</summary>
+    public static T Read<T>(
+        string text, int format, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, string what, string path)
+        where T : class
+    {
+        try
+        {
+            FormatDocument? number = JsonSerializer.Deserialize(text, Default.FormatDocument);
+            Formats.Check(number?.Format ?? 0, format, what, path);
+            return JsonSerializer.Deserialize(text, type) ?? throw new JsonException("null");
+        }
+        catch (JsonException e)
+        {
+            throw new StorageException(
+                FailureKind.Corruption,
+                $"{what} '{path}' is damaged: {e.Message} It was left as it is; put back an undamaged copy.", e);
+        }
+    }
+}
+
+/// <summary><c>reason.json</c> of a quarantined entry.</summary>
+internal sealed record QuarantineReason(string From, string Reason, DateTimeOffset At);

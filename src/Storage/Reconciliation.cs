@@ -1,0 +1,66 @@
+namespace Branching.Storage;
+
+/// <summary>What a start found left behind by an interrupted operation, and what it did about it.</summary>
+public sealed record Reconciliation
+{
+    /// <summary>Unfinished work that was removed: it was never visible.</summary>
+    public int RemovedUnfinished { get; init; }
+
+    /// <summary>Deletions that were finished.</summary>
+    public int FinishedDeletions { get; init; }
+
+    /// <summary>Published branches whose catalog record was missing and was written.</summary>
+    public int AdoptedBranches { get; init; }
+
+    /// <summary>Entries set aside whole in quarantine.</summary>
+    public int Quarantined { get; init; }
+
+    /// <summary>Directories that are not ours; they were left where they are and are not served.</summary>
+    public int UnknownEntries { get; init; }
+
+    /// <summary>Branches whose store is not on the disk.</summary>
+    public int MissingStores { get; init; }
+
+    /// <summary>Databases that could not be opened; using one throws the reason.</summary>
+    public int FailedDatabases { get; init; }
+
+    /// <summary>One sentence for each of the above, and for what else was repaired.</summary>
+    public IReadOnlyList<string> Findings { get; init; } = [];
+
+    /// <summary>Whether there was nothing to repair or report.</summary>
+    public bool IsClean => Findings.Count == 0;
+}
+
+/// <summary>Collects the findings of a start.</summary>
+internal sealed class ReconciliationNotes
+{
+    private readonly List<string> _findings = [];
+
+    public int RemovedUnfinished { get; set; }
+
+    public int FinishedDeletions { get; set; }
+
+    public int AdoptedBranches { get; set; }
+
+    public int Quarantined { get; set; }
+
+    public int UnknownEntries { get; set; }
+
+    public int MissingStores { get; set; }
+
+    public int FailedDatabases { get; set; }
+
+    public void Add(string finding) => _findings.Add(finding);
+
+    public Reconciliation ToResult() => new()
+    {
+        RemovedUnfinished = RemovedUnfinished,
+        FinishedDeletions = FinishedDeletions,
+        AdoptedBranches = AdoptedBranches,
+        Quarantined = Quarantined,
+        UnknownEntries = UnknownEntries,
+        MissingStores = MissingStores,
+        FailedDatabases = FailedDatabases,
+        Findings = _findings,
+    };
+}

@@ -1,0 +1,56 @@
+using System.Text.Json;
+
+namespace Branching.Storage;
+
+/// <summary><c>branch.json</c>: the mark inside every store's directory that says whose it is.</summary>
+/// <remarks>
+/// Written and fsynced before the directory is published, never changed after. It is the authority on the data (identity,
+/// parent, sequence); the catalog is the authority on names and states, and can be rebuilt from the marks.
+/// </remarks>
+internal static class StoreMarker
+{
+    public const string FileName = "branch.json";
+
+    public static void Write(Disk disk, string storeDirectory, BranchRecord record, DatabaseId database)
+    {
+        string json = JsonSerializer.Serialize(BranchDocument.From(record, database), Documents.Default.BranchDocument);
+        disk.WriteNewFile(Path.Combine(storeDirectory, FileName), json + "\n");
+    }
+
+    /// <summary>Reads the mark of a store that must be one of this database.</summary>
+    /// <exception cref="StorageException">
+    /// <see cref="FailureKind.UnknownStore"/>: no mark, a malformed one, or another database's.
+    /// </exception>
+    public static BranchRecord Read(string storeDirectory, DatabaseId database)
+    {
+        string path = Path.Combine(storeDirectory, FileName);
+        string text = Disk.TryReadText(path) ?? throw Unknown(storeDirectory, $"it has no {FileName}");
+        BranchDocument document;
+        BranchRecord record;
+        try
+        {
+            document = Documents.Read(text, Formats.Marker, Documents.Default.BranchDocument, "The store's mark", path);
+            record = document.ToRecord();
+        }
+        catch (StorageException e) when (e.Kind is FailureKind.Corruption or FailureKind.InvalidName
+            or FailureKind.InvalidArgument)
+        {
+            throw Unknown(storeDirectory, e.Message);
+        }
+
+        if (document.Database != database.ToString())
+        {
+            throw Unknown(storeDirectory, $"it belongs to database {document.Database}, not to {database}");
+        }
+
+        string name = Path.GetFileName(storeDirectory);
+        return record.Id.ToString() == name
+            ? record
+            : throw Unknown(storeDirectory, $"its mark names store {record.Id}");
+    }
+
+    private static StorageException Unknown(string directory, string why) => new(
+        FailureKind.UnknownStore,
+        $"The directory '{directory}' is not a store of this database: {why}. It is not opened and not touched; move it " +
+        "away, or put its own branch.json back.");
+}

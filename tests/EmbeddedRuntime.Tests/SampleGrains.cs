@@ -144,7 +144,8 @@ internal sealed class ProbeGrain(Gates gates, Journal journal, ILocalSiloDetails
 
     public Task CallSelfAsync() => this.AsReference<IProbeGrain>().GreetAsync("self");
 
-    public async IAsyncEnumerable<int> CountAsync(int to, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<int> CountAsync(
+        int to, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         for (int i = 0; i < to; i++)
         {

@@ -257,7 +257,8 @@ public sealed class SiloTests
     {
         public void Participate(ISiloLifecycle lifecycle)
         {
-            foreach (int stage in new[] { ServiceLifecycleStage.ApplicationServices, ServiceLifecycleStage.RuntimeServices })
+            int[] stages = [ServiceLifecycleStage.ApplicationServices, ServiceLifecycleStage.RuntimeServices];
+            foreach (int stage in stages)
             {
                 lifecycle.Subscribe(nameof(Staged), stage, Note($"start {stage}"), Note($"stop {stage}"));
             }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Configuration;
 using Orleans.Hosting;
@@ -16,7 +17,8 @@ public sealed class Gates
     public void Open(string name) => Gate(name).TrySetResult();
 
     private TaskCompletionSource Gate(string name)
-        => _gates.GetOrAdd(name, static _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        => _gates.GetOrAdd(
+            name, static _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
 }
 
 /// <summary>What happened, in order; a test waits for a line instead of for time.</summary>
@@ -52,7 +54,8 @@ public sealed class Journal
         changed.SetResult();
     }
 
-    public Task WaitForAsync(string line, int times = 1) => WaitUntilAsync(lines => lines.Count(l => l == line) >= times);
+    public Task WaitForAsync(string line, int times = 1)
+        => WaitUntilAsync(lines => lines.Count(l => l == line) >= times);
 
     private async Task WaitUntilAsync(Func<IReadOnlyList<string>, bool> reached)
     {
@@ -209,7 +212,7 @@ public sealed class ProbeCluster : IAsyncDisposable
             probe._configure(siloBuilder);
         }
 
-        public void Configure(Microsoft.Extensions.Configuration.IConfiguration configuration, IClientBuilder clientBuilder)
+        public void Configure(IConfiguration configuration, IClientBuilder clientBuilder)
         {
             if (_byKey[configuration["probe"]!].ClientTimeout is { } timeout)
             {

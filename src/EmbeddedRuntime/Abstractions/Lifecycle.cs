@@ -29,7 +29,8 @@ namespace Orleans
     public static class LifecycleExtensions
     {
         /// <summary>Takes part at a stage, named after the observer's type.</summary>
-        public static IDisposable Subscribe(this ILifecycleObservable observable, int stage, ILifecycleObserver observer)
+        public static IDisposable Subscribe(
+            this ILifecycleObservable observable, int stage, ILifecycleObserver observer)
         {
             ArgumentNullException.ThrowIfNull(observable);
             ArgumentNullException.ThrowIfNull(observer);

@@ -77,7 +77,10 @@ public sealed class SiloAddress : IEquatable<SiloAddress>, IComparable<SiloAddre
         if (colon <= 0
             || !IPAddress.TryParse(value.AsSpan(0, colon), out IPAddress? address)
             || !ushort.TryParse(
-                value.AsSpan(colon + 1, at - colon - 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port)
+                value.AsSpan(colon + 1, at - colon - 1),
+                NumberStyles.None,
+                CultureInfo.InvariantCulture,
+                out ushort port)
             || !int.TryParse(
                 value.AsSpan(at + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int generation))
         {

@@ -20,7 +20,7 @@ internal static class DefaultServices
 
         if (services.Any(d => d.ServiceType == typeof(ClientRuntime)))
         {
-            throw new OrleansConfigurationException("A host is a silo or a client, not both. A silo has a client already.");
+            throw Both();
         }
 
         services.AddOptions();
@@ -55,7 +55,7 @@ internal static class DefaultServices
 
         if (services.Any(d => d.ServiceType == typeof(SiloRuntime)))
         {
-            throw new OrleansConfigurationException("A host is a silo or a client, not both. A silo has a client already.");
+            throw Both();
         }
 
         services.AddOptions();
@@ -66,4 +66,7 @@ internal static class DefaultServices
         services.AddHostedService<ClientHost>();
         return builder;
     }
+
+    private static OrleansConfigurationException Both()
+        => new("A host is a silo or a client, not both. A silo has a client already.");
 }

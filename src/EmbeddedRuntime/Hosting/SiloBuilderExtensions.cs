@@ -70,7 +70,8 @@ public static class SiloBuilderStartupExtensions
         this ISiloBuilder builder, int stage = ServiceLifecycleStage.Active)
         where TStartup : class, IStartupTask
         => builder.AddStartupTask(
-            (services, token) => ActivatorUtilities.GetServiceOrCreateInstance<TStartup>(services).Execute(token), stage);
+            (services, token) => ActivatorUtilities.GetServiceOrCreateInstance<TStartup>(services).Execute(token),
+            stage);
 
     /// <summary>Runs a task when the silo reaches the stage.</summary>
     public static ISiloBuilder AddStartupTask(

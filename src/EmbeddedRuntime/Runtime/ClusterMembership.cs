@@ -4,7 +4,7 @@ using Orleans.Runtime;
 
 namespace Branching.EmbeddedRuntime;
 
-/// <summary>Who is in the cluster. Every change makes a new snapshot, and every reader sees each of them in order.</summary>
+/// <summary>Who is in the cluster. Every change makes a new snapshot; readers see each of them in order.</summary>
 internal sealed class ClusterMembership
 {
     private readonly Lock _gate = new();

@@ -15,7 +15,8 @@ internal static partial class DeepCopier
 
     private static readonly ConcurrentDictionary<Type, MemberSet> _members = new();
 
-    private static MemberSet MembersOf(Type type) => _members.GetOrAdd(type, static t => new MemberSet(TravellingFields(t)));
+    private static MemberSet MembersOf(Type type)
+        => _members.GetOrAdd(type, static t => new MemberSet(TravellingFields(t)));
 
     // A field travels when it, or the property that it backs, carries an [Id]; of a record also the properties
     // that its primary constructor declares.

@@ -36,7 +36,7 @@ internal abstract class GrainCall(MethodShape method, GrainProxy target, object?
         Timeout = Method.Timeout ?? origin.Messaging.ResponseTimeout;
         if (Method.CancellationIndex >= 0)
         {
-            CancellationToken fromCaller = Arguments[Method.CancellationIndex] is CancellationToken token ? token : default;
+            CancellationToken fromCaller = (CancellationToken)Arguments[Method.CancellationIndex]!;
             _calleeCancellation = new CancellationTokenSource();
             Arguments[Method.CancellationIndex] = _calleeCancellation.Token;
             if (fromCaller.CanBeCanceled)

@@ -22,7 +22,7 @@ internal static partial class Log
     public static partial void DeactivationFailed(this ILogger logger, GrainId grainId, Exception cause);
 
     [LoggerMessage(4005, LogLevel.Warning,
-        "{GrainId} is deactivated with requests still running: they did not end within {LimitMs} ms or the stop was cut short")]
+        "{GrainId} is deactivated with requests still running, after {LimitMs} ms or because the stop was cut short")]
     public static partial void DeactivatingBusy(this ILogger logger, GrainId grainId, double limitMs);
 
     [LoggerMessage(4006, LogLevel.Error, "A timer of {GrainId} failed; it goes on")]

@@ -67,7 +67,7 @@ internal abstract class MethodShape
         return arguments;
     }
 
-    /// <summary>Compiles <c>(instance, arguments) => wrap(((Interface)instance).Method((T0)arguments[0], …))</c>.</summary>
+    /// <summary>Compiles the cast of the instance, the casts of the arguments, the call, and a wrap around it.</summary>
     protected static Func<object, object?[], TOut> Compile<TOut>(MethodInfo method, Func<Expression, Expression> wrap)
     {
         ParameterExpression instance = Expression.Parameter(typeof(object));
@@ -137,11 +137,12 @@ internal sealed class CallShape<T> : MethodShape
 
     public override Task Invoke(object instance, object?[] arguments)
         => _invoke(instance, arguments)
-            ?? throw new InvalidOperationException($"{Method.DeclaringType?.Name}.{Name} returned null instead of a task.");
+            ?? throw new InvalidOperationException($"{this} returned null instead of a task.");
 
     public override object? Call(GrainProxy target, object?[] arguments)
     {
-        if (CancellationIndex >= 0 && arguments[CancellationIndex] is CancellationToken { IsCancellationRequested: true } token)
+        if (CancellationIndex >= 0
+            && arguments[CancellationIndex] is CancellationToken { IsCancellationRequested: true } token)
         {
             return _toReturnType(Task.FromCanceled<T>(token));
         }

@@ -34,7 +34,8 @@ internal sealed class SiloLifecycle : ISiloLifecycle
 
             // Also a stage that failed half-way must be stopped: some of it started.
             HighestStarted = stage.Key;
-            await Task.WhenAll(stage.Select(s => Task.Run(() => s.Observer.OnStart(cancellationToken), CancellationToken.None)));
+            await Task.WhenAll(stage.Select(
+                s => Task.Run(() => s.Observer.OnStart(cancellationToken), CancellationToken.None)));
             HighestCompletedStage = stage.Key;
         }
     }
@@ -50,7 +51,8 @@ internal sealed class SiloLifecycle : ISiloLifecycle
             }
 
             // One that fails to stop must not keep the others from stopping.
-            Task all = Task.WhenAll(stage.Select(s => Task.Run(() => s.Observer.OnStop(cancellationToken), CancellationToken.None)));
+            Task all = Task.WhenAll(stage.Select(
+                s => Task.Run(() => s.Observer.OnStop(cancellationToken), CancellationToken.None)));
             await all.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             failures.AddRange(all.Exception?.InnerExceptions ?? []);
             LowestStoppedStage = stage.Key;

@@ -150,7 +150,7 @@ internal sealed class SiloRuntime : ILocalSiloDetails, IDisposable
         }
     }
 
-    /// <summary>Ends the silo now. What its activations were doing fails with <see cref="SiloUnavailableException"/>.</summary>
+    /// <summary>Ends the silo now; what it was doing fails with <see cref="SiloUnavailableException"/>.</summary>
     public void Kill()
     {
         lock (_gate)
@@ -173,7 +173,8 @@ internal sealed class SiloRuntime : ILocalSiloDetails, IDisposable
         foreach (Activation activation in _activations.Keys)
         {
             activation.Kill(new SiloUnavailableException(
-                $"Silo {Name} ({Address}) died with {activation.GrainId}. Whether the request was carried out is unknown."));
+                $"Silo {Name} ({Address}) died with {activation.GrainId}. "
+                + "Whether the request was carried out is unknown."));
         }
 
         Origin.Dispose();

@@ -56,7 +56,8 @@ public class TestCluster : IDisposable, IAsyncDisposable
     /// <summary>Gets the services of the client.</summary>
     /// <exception cref="InvalidOperationException">The cluster is not deployed.</exception>
     public IServiceProvider ServiceProvider
-        => (_clientHost ?? throw new InvalidOperationException("The cluster has no client. Call DeployAsync first.")).Services;
+        => _clientHost?.Services
+            ?? throw new InvalidOperationException("The cluster has no client. Call DeployAsync first.");
 
     /// <summary>Starts the silos, and the client.</summary>
     public async Task DeployAsync()
@@ -212,7 +213,8 @@ public class TestCluster : IDisposable, IAsyncDisposable
         GC.SuppressFinalize(this);
     }
 
-    private static object Make(string typeName) => Activator.CreateInstance(Type.GetType(typeName, throwOnError: true)!)!;
+    private static object Make(string typeName)
+        => Activator.CreateInstance(Type.GetType(typeName, throwOnError: true)!)!;
 
     private bool Take(SiloHandle silo)
     {

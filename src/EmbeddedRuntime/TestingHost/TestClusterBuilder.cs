@@ -80,7 +80,8 @@ public class TestClusterBuilder
     public TestClusterBuilder AddSiloBuilderConfigurator<T>()
         where T : new()
     {
-        if (!typeof(T).IsAssignableTo(typeof(ISiloConfigurator)) && !typeof(T).IsAssignableTo(typeof(IHostConfigurator)))
+        if (!typeof(T).IsAssignableTo(typeof(ISiloConfigurator))
+            && !typeof(T).IsAssignableTo(typeof(IHostConfigurator)))
         {
             throw new ArgumentException(
                 $"{typeof(T).Name} is neither an {nameof(ISiloConfigurator)} nor an {nameof(IHostConfigurator)}.");
@@ -98,7 +99,8 @@ public class TestClusterBuilder
             && !typeof(T).IsAssignableTo(typeof(IHostConfigurator)))
         {
             throw new ArgumentException(
-                $"{typeof(T).Name} is neither an {nameof(IClientBuilderConfigurator)} nor an {nameof(IHostConfigurator)}.");
+                $"{typeof(T).Name} is neither an {nameof(IClientBuilderConfigurator)} nor an "
+                + $"{nameof(IHostConfigurator)}.");
         }
 
         Options.ClientBuilderConfiguratorTypes.Add(typeof(T).AssemblyQualifiedName!);

@@ -1,1 +1,4 @@
-return 0;
+using Branching.ClientApp;
+
+using CommandHost host = CommandHost.ForProcess();
+return await CommandLine.RunAsync(args, host);

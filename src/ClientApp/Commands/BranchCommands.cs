@@ -1,0 +1,246 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Branching.ClientApp.Terminal;
+using Branching.Grains;
+
+namespace Branching.ClientApp.Commands;
+
+/// <summary><c>branch create</c>, <c>list</c>, <c>tree</c>, <c>show</c> and <c>delete</c>.</summary>
+internal static class BranchCommands
+{
+    public static Command Create(CommandHost host) => new ExampledCommand(
+        "branch",
+        "Create, list, show and delete branches.",
+        ["branching branch create shop topic", "branching branch tree shop", "branching branch delete shop topic --yes"],
+        [CreateOne(host), List(host), Tree(host), Show(host), Delete(host)]);
+
+    private static ExampledCommand CreateOne(CommandHost host)
+    {
+        Argument<string?> database = CommonSymbols.Database();
+        Argument<string> name = Name();
+        Option<string> from = new("--from")
+        {
+            Description = "The branch to begin from.",
+            HelpName = "BRANCH",
+            DefaultValueFactory = _ => BranchKey.Main,
+        };
+        Option<string[]> label = new("--label", "-l")
+        {
+            Description = "A label to remember with the branch; may be given several times.",
+            HelpName = "NAME=VALUE",
+        };
+        return new ExampledCommand(
+            host,
+            "create",
+            "Create a writable branch: it begins with everything its parent holds now.",
+            [
+                "branching branch create shop topic", "branching branch create shop topic/deep --from topic",
+                "branching branch create shop review --label pull-request=41 --label owner=ada",
+            ],
+            [database, name, from, label],
+            async (invocation, cancellationToken) =>
+            {
+                ParseResult parsed = invocation.Parsed;
+                var request = new CreateBranchRequest(
+                    parsed.GetValue(from)!, DatabaseCommands.Creator, Labels(parsed.GetValue(label)));
+                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                long started = host.Time.GetTimestamp();
+                BranchDescription created = await session.Grains.GetBranch(invocation.Database!, parsed.GetValue(name)!)
+                    .CreateAsync(request, cancellationToken);
+                TimeSpan elapsed = host.Time.GetElapsedTime(started);
+                if (invocation.Json)
+                {
+                    JsonObject json = Descriptions.ToJson(created);
+                    json["elapsedMs"] = Math.Round(elapsed.TotalMilliseconds, 3);
+                    invocation.WriteJson(json);
+                }
+                else
+                {
+                    await host.Out.WriteLineAsync(
+                        $"created branch {created.Name} from {created.Parent} at sequence {created.BranchSequence} in "
+                        + $"{Screen.Duration(elapsed)} ({created.LinkedFiles} files linked, {created.CopiedFiles} copied)");
+                }
+
+                return ExitCode.Ok;
+            });
+    }
+
+    private static ExampledCommand List(CommandHost host)
+    {
+        Argument<string?> database = CommonSymbols.Database();
+        return new ExampledCommand(
+            host,
+            "list",
+            "List the branches of a database.",
+            ["branching branch list shop", "branching branch list shop --json"],
+            [database],
+            async (invocation, cancellationToken) =>
+            {
+                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                IReadOnlyList<BranchDescription> branches = await session.Grains.GetDatabase(invocation.Database!)
+                    .ListBranchesAsync(cancellationToken);
+                if (invocation.Json)
+                {
+                    invocation.WriteJson(new JsonArray([.. branches.Select(Descriptions.ToJson)]));
+                    return ExitCode.Ok;
+                }
+
+                invocation.Screen.Table(
+                    ["NAME", "PARENT", ">AT SEQUENCE", "CREATED", "BY", "STATE", "LABELS"],
+                    branches.Select(b => (IReadOnlyList<string>)
+                    [
+                        b.Name, b.Parent ?? "", b.Parent is null ? "" : Screen.Number((long)b.BranchSequence),
+                        Screen.Time(b.CreatedAt), b.CreatedBy, Descriptions.State(b), Descriptions.Labels(b),
+                    ]));
+                return ExitCode.Ok;
+            });
+    }
+
+    private static ExampledCommand Tree(CommandHost host)
+    {
+        Argument<string?> database = CommonSymbols.Database();
+        return new ExampledCommand(
+            host,
+            "tree",
+            "Draw who was branched from whom.",
+            ["branching branch tree shop", "branching branch tree shop --json"],
+            [database],
+            async (invocation, cancellationToken) =>
+            {
+                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                IReadOnlyList<BranchDescription> lineage = await session.Grains.GetDatabase(invocation.Database!)
+                    .GetLineageAsync(cancellationToken);
+                if (invocation.Json)
+                {
+                    invocation.WriteJson(LineageTree.ToJson(lineage));
+                }
+                else
+                {
+                    LineageTree.Draw(host, lineage, branch => null);
+                }
+
+                return ExitCode.Ok;
+            });
+    }
+
+    private static ExampledCommand Show(CommandHost host)
+    {
+        Argument<string?> database = CommonSymbols.Database();
+        Argument<string> name = Name();
+        return new ExampledCommand(
+            host,
+            "show",
+            "Show a branch: where it came from, its children, what its files take.",
+            ["branching branch show shop topic", "branching branch show shop main --json"],
+            [database, name],
+            async (invocation, cancellationToken) =>
+            {
+                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                IBranchGrain grain = session.Grains.GetBranch(invocation.Database!, invocation.Parsed.GetValue(name)!);
+                BranchDescription branch = await grain.DescribeAsync(includeSize: true, cancellationToken);
+                IReadOnlyList<BranchDescription> children = await grain.ListChildrenAsync(cancellationToken);
+                if (invocation.Json)
+                {
+                    JsonObject json = Descriptions.ToJson(branch);
+                    json["children"] = new JsonArray([.. children.Select(child => (JsonNode)child.Name)]);
+                    invocation.WriteJson(json);
+                    return ExitCode.Ok;
+                }
+
+                invocation.Screen.Facts(Facts(branch, children));
+                return ExitCode.Ok;
+            });
+    }
+
+    private static ExampledCommand Delete(CommandHost host)
+    {
+        Argument<string?> database = CommonSymbols.Database();
+        Argument<string> name = Name();
+        Option<bool> yes = CommonSymbols.Yes();
+        return new ExampledCommand(
+            host,
+            "delete",
+            "Delete a branch, for good. Its children stay whole. Asks first.",
+            ["branching branch delete shop topic", "branching branch delete shop topic --yes"],
+            [database, name, yes],
+            async (invocation, cancellationToken) =>
+            {
+                string branch = invocation.Parsed.GetValue(name)!;
+                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                IBranchGrain grain = session.Grains.GetBranch(invocation.Database!, branch);
+                await grain.DescribeAsync(includeSize: false, cancellationToken);
+                CommonSymbols.Confirm(
+                    invocation,
+                    invocation.Parsed.GetValue(yes),
+                    $"Delete branch {branch} of database {invocation.Database}, for good?",
+                    invocation.Command("branch", "delete", invocation.Database!, branch, "--yes"));
+                await grain.DeleteAsync(cancellationToken);
+                if (invocation.Json)
+                {
+                    invocation.WriteJson(new JsonObject { ["deleted"] = branch });
+                }
+                else
+                {
+                    await host.Out.WriteLineAsync($"deleted branch {branch}");
+                }
+
+                return ExitCode.Ok;
+            });
+    }
+
+    private static Argument<string> Name() => new("NAME") { Description = "Name of the branch." };
+
+    private static Dictionary<string, string>? Labels(string[]? labels)
+    {
+        if (labels is null or [])
+        {
+            return null;
+        }
+
+        var result = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (string label in labels)
+        {
+            int equals = label.IndexOf('=', StringComparison.Ordinal);
+            if (equals <= 0 || !result.TryAdd(label[..equals], label[(equals + 1)..]))
+            {
+                throw new UserError(
+                    ExitCode.Usage,
+                    equals <= 0 ? $"the label '{label}' is not NAME=VALUE" : $"the label '{label[..equals]}' is given twice",
+                    "write it like --label owner=ada");
+            }
+        }
+
+        return result;
+    }
+
+    private static IEnumerable<(string Name, string Value)> Facts(
+        BranchDescription branch, IReadOnlyList<BranchDescription> children)
+    {
+        yield return ("branch", branch.Name);
+        yield return ("database", branch.Database);
+        yield return ("state", Descriptions.State(branch));
+        if (branch.Parent is not null)
+        {
+            yield return ("parent", $"{branch.Parent} at sequence {branch.BranchSequence}");
+        }
+
+        yield return ("children", children.Count == 0 ? "none" : string.Join(' ', children.Select(child => child.Name)));
+        yield return ("created", $"{Screen.Time(branch.CreatedAt)} by {branch.CreatedBy}");
+        if (branch.Labels.Count > 0)
+        {
+            yield return ("labels", Descriptions.Labels(branch));
+        }
+
+        yield return ("store", branch.StoreId);
+        if (branch.Parent is not null)
+        {
+            yield return ("files at creation", $"{branch.LinkedFiles} linked, {branch.CopiedFiles} copied");
+        }
+
+        if (branch.Size is { } size)
+        {
+            yield return ("size", $"{Screen.Bytes(size.TotalBytes)} in {size.Files} files: "
+                + $"{Screen.Bytes(size.SharedBytes)} shared, {Screen.Bytes(size.UniqueBytes)} its own");
+        }
+    }
+}

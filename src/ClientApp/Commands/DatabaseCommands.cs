@@ -1,0 +1,115 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Branching.ClientApp.Terminal;
+using Branching.Grains;
+
+namespace Branching.ClientApp.Commands;
+
+/// <summary><c>create</c>, <c>drop</c> and <c>databases</c>.</summary>
+internal static class DatabaseCommands
+{
+    public static IEnumerable<Command> Create(CommandHost host) => [CreateOne(host), Drop(host), List(host)];
+
+    /// <summary>Who creates something, for the record.</summary>
+    public static string Creator => $"{Environment.UserName}@{Environment.MachineName}";
+
+    private static ExampledCommand CreateOne(CommandHost host)
+    {
+        Argument<string?> database = CommonSymbols.Database();
+        return new ExampledCommand(
+            host,
+            "create",
+            "Create an empty database.",
+            ["branching create shop", "branching create shop --data /srv/branching"],
+            [database],
+            async (invocation, cancellationToken) =>
+            {
+                await using ISession session = await invocation.ConnectAsync(cancellationToken, creates: true);
+                DatabaseDescription created = await session.Grains.GetDatabase(invocation.Database!)
+                    .CreateAsync(new CreateDatabaseRequest(Creator), cancellationToken);
+                if (invocation.Json)
+                {
+                    invocation.WriteJson(Descriptions.ToJson(created));
+                }
+                else
+                {
+                    await host.Out.WriteLineAsync($"created database {created.Name}");
+                }
+
+                return ExitCode.Ok;
+            });
+    }
+
+    private static ExampledCommand Drop(CommandHost host)
+    {
+        Argument<string?> database = CommonSymbols.Database();
+        Option<bool> yes = CommonSymbols.Yes();
+        return new ExampledCommand(
+            host,
+            "drop",
+            "Remove a database with all its branches, for good. Asks first.",
+            ["branching drop shop", "branching drop shop --yes"],
+            [database, yes],
+            async (invocation, cancellationToken) =>
+            {
+                string name = invocation.Database!;
+                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                IDatabaseGrain grain = session.Grains.GetDatabase(name);
+                DatabaseDescription description = await grain.DescribeAsync(cancellationToken);
+                CommonSymbols.Confirm(
+                    invocation,
+                    invocation.Parsed.GetValue(yes),
+                    $"Drop database {name} with its {description.Branches} stores, for good?",
+                    invocation.Command("drop", name, "--yes"));
+                await grain.DropAsync(cancellationToken);
+                if (invocation.Json)
+                {
+                    invocation.WriteJson(new JsonObject { ["dropped"] = name });
+                }
+                else
+                {
+                    await host.Out.WriteLineAsync($"dropped database {name}");
+                }
+
+                return ExitCode.Ok;
+            });
+    }
+
+    private static ExampledCommand List(CommandHost host) => new(
+        host,
+        "databases",
+        "List the databases.",
+        ["branching databases", "branching databases --json"],
+        [],
+        async (invocation, cancellationToken) =>
+        {
+            IReadOnlyList<DatabaseDescription> databases = [];
+            SessionTarget target = invocation.Target;
+            if (target.Cluster is not null || Directory.Exists(target.DataRoot))
+            {
+                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                databases = await session.Grains.GetClusterCoordinator().ListDatabasesAsync(cancellationToken);
+            }
+
+            if (invocation.Json)
+            {
+                invocation.WriteJson(new JsonArray([.. databases.Select(Descriptions.ToJson)]));
+            }
+            else if (databases.Count == 0)
+            {
+                invocation.Note($"no databases yet; {invocation.Command("create", "NAME")} creates one");
+            }
+            else
+            {
+                invocation.Screen.Table(
+                    ["NAME", ">BRANCHES", ">SEQUENCE", "CREATED", "BY", "NODE"],
+                    databases.Select(d => (IReadOnlyList<string>)
+                    [
+                        d.Name, Screen.Number(d.Branches), Screen.Number((long)d.Sequence), Screen.Time(d.CreatedAt),
+                        d.CreatedBy, d.Node,
+                    ]));
+            }
+
+            return ExitCode.Ok;
+        });
+}

@@ -1,0 +1,73 @@
+using Branching.Grains;
+
+namespace Branching.ClientApp;
+
+/// <summary>Turns whatever ends a command into its exit code, its line and its hint.</summary>
+internal static class Failures
+{
+    /// <summary>Describes a failure, or answers null for what is a defect of this program.</summary>
+    public static UserError? Describe(Exception failure, Invocation invocation) => failure switch
+    {
+        UserError known => known,
+        BranchingException branching => FromBranching(branching, invocation),
+        FileNotFoundException or DirectoryNotFoundException => new UserError(
+            ExitCode.NotFound, OneLine(failure.Message), "check the path", "FileNotFound"),
+        UnauthorizedAccessException => new UserError(
+            ExitCode.Failed, OneLine(failure.Message), "check who may read and write there", "PermissionDenied"),
+        TimeoutException => new UserError(
+            ExitCode.Busy,
+            $"no answer in time: {OneLine(failure.Message)}; whether it was done is unknown",
+            "look at the data before repeating it",
+            "TimedOut"),
+        IOException => new UserError(ExitCode.Failed, OneLine(failure.Message), null, "Io"),
+        _ when failure.GetType().Namespace?.StartsWith("Orleans", StringComparison.Ordinal) == true => new UserError(
+            ExitCode.Failed,
+            OneLine($"the cluster did not answer: {failure.Message}"),
+            "check that its silos run: branching serve --help",
+            "Cluster"),
+        _ => null,
+    };
+
+    /// <summary>The exit code of a kind of failure.</summary>
+    public static int ExitCodeOf(FailureKind kind) => kind switch
+    {
+        FailureKind.InvalidArgument or FailureKind.InvalidName or FailureKind.RequestTooLarge => ExitCode.Usage,
+        FailureKind.DatabaseNotFound or FailureKind.BranchNotFound or FailureKind.ParentNotFound
+            or FailureKind.ColumnFamilyNotFound => ExitCode.NotFound,
+        FailureKind.DatabaseExists or FailureKind.BranchExists or FailureKind.ColumnFamilyExists
+            => ExitCode.Precondition,
+        FailureKind.Locked or FailureKind.Overloaded or FailureKind.TimedOut or FailureKind.Closed
+            or FailureKind.Moved or FailureKind.BeingDeleted or FailureKind.InUse or FailureKind.TooManyOpenFiles
+            => ExitCode.Busy,
+        FailureKind.ImportMalformed => ExitCode.Malformed,
+        _ => ExitCode.Failed,
+    };
+
+    private static UserError FromBranching(BranchingException failure, Invocation invocation)
+        => new(ExitCodeOf(failure.Kind), OneLine(failure.Message), HintFor(failure, invocation), failure.Kind.ToString());
+
+    private static string? HintFor(BranchingException failure, Invocation invocation)
+    {
+        string database = invocation.Database ?? "NAME";
+        return failure.Kind switch
+        {
+            FailureKind.DatabaseNotFound => invocation.Command("databases"),
+            FailureKind.DatabaseExists => invocation.Command("stats", database),
+            FailureKind.BranchNotFound or FailureKind.ParentNotFound or FailureKind.BranchExists
+                => invocation.Command("branch", "list", database),
+            FailureKind.ColumnFamilyNotFound => invocation.Command("stats", database) + " lists them; import --create adds one",
+            FailureKind.InvalidName =>
+                "databases: [a-z0-9][a-z0-9._-]{0,62}; branches: 1 to 128 of A-Z a-z 0-9 . _ - /, as in 'feature/search'",
+            FailureKind.RequestTooLarge => "larger values go in parts, under several keys",
+            FailureKind.Locked => "stop the process that holds it, or choose another directory with --data DIR",
+            FailureKind.DiskFull => "free some space; branching branch delete removes what a branch alone holds",
+            FailureKind.NativeLibraryMissing => "sudo apt install librocksdb7.8, or ./dev setup in a checkout",
+            FailureKind.PermissionDenied => "check who owns the data directory, or choose another with --data DIR",
+            FailureKind.NotSupported => null,
+            _ when failure.IsTransient => "try again",
+            _ => null,
+        };
+    }
+
+    private static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim();
+}

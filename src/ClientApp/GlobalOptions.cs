@@ -1,0 +1,37 @@
+using System.CommandLine;
+
+namespace Branching.ClientApp;
+
+/// <summary>The options that every command takes.</summary>
+internal static class GlobalOptions
+{
+    public const string DataVariable = "BRANCHING_DATA";
+
+    public const string DefaultDataRoot = "./branching-data";
+
+    public static Option<string?> Data { get; } = new("--data")
+    {
+        Description = $"Directory of the databases. Default: {DefaultDataRoot}, or {DataVariable} in the environment.",
+        HelpName = "DIR",
+        Recursive = true,
+    };
+
+    public static Option<string?> Cluster { get; } = new("--cluster")
+    {
+        Description = "Talk to a running cluster instead: a silo's gateway address, as in 127.0.0.1:30000.",
+        HelpName = "ADDRESS",
+        Recursive = true,
+    };
+
+    public static Option<bool> Json { get; } = new("--json")
+    {
+        Description = "Answer in JSON; failures too, on standard error.",
+        Recursive = true,
+    };
+
+    public static Option<bool> Quiet { get; } = new("--quiet", "-q")
+    {
+        Description = "No progress and no notes on standard error.",
+        Recursive = true,
+    };
+}

@@ -1,0 +1,125 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Branching.ClientApp.Formats;
+using Branching.ClientApp.Terminal;
+using Branching.Grains;
+
+namespace Branching.ClientApp;
+
+/// <summary>One run of one command: what was asked, where to, and how to answer.</summary>
+internal sealed class Invocation(CommandHost host, ParseResult parsed)
+{
+    private static readonly JsonSerializerOptions _indented = new(JsonSerializerOptions.Default)
+    {
+        Encoder = RecordJson.WriterOptions.Encoder,
+        WriteIndented = true,
+    };
+
+    private static readonly JsonSerializerOptions _oneLine = new(_indented) { WriteIndented = false };
+
+    public CommandHost Host { get; } = host;
+
+    public ParseResult Parsed { get; } = parsed;
+
+    public bool Json => Parsed.GetValue(GlobalOptions.Json);
+
+    public bool Quiet => Parsed.GetValue(GlobalOptions.Quiet);
+
+    /// <summary>The database that the command names, for hints; null when it names none.</summary>
+    public string? Database { get; set; }
+
+    /// <summary>Whether the user named a data directory.</summary>
+    public bool DataIsExplicit => Parsed.GetResult(GlobalOptions.Data) is { Implicit: false };
+
+    public SessionTarget Target => new(
+        Parsed.GetValue(GlobalOptions.Data)
+            ?? (Host.Variable(GlobalOptions.DataVariable) is { Length: > 0 } variable ? variable : GlobalOptions.DefaultDataRoot),
+        Parsed.GetValue(GlobalOptions.Cluster));
+
+    public Screen Screen => field ??= new Screen(Host);
+
+    /// <summary>A command line that works here: the same data directory or cluster as this one.</summary>
+    public string Command(params IEnumerable<string> words)
+    {
+        IEnumerable<string> all = ["branching", .. words];
+        if (Target.Cluster is { } cluster)
+        {
+            all = [.. all, "--cluster", cluster];
+        }
+        else if (DataIsExplicit)
+        {
+            all = [.. all, "--data", Target.DataRoot];
+        }
+
+        return string.Join(' ', all.Select(Quote));
+    }
+
+    /// <summary>Opens the way to the grains. A data directory is created only by commands that create something.</summary>
+    public Task<ISession> ConnectAsync(CancellationToken cancellationToken, bool creates = false)
+    {
+        SessionTarget target = Target;
+        if (!creates && target.Cluster is null && !Directory.Exists(target.DataRoot))
+        {
+            throw new UserError(
+                ExitCode.NotFound,
+                $"there is no data directory at '{target.DataRoot}'",
+                Command("create", Database ?? "NAME"),
+                "DataRootNotFound");
+        }
+
+        return Host.Connect(target, cancellationToken);
+    }
+
+    /// <summary>The store of a branch; the main store is reached through its database.</summary>
+    public static IStoreGrain Store(ISession session, string database, string branch)
+        => branch == BranchKey.Main
+            ? session.Grains.GetDatabase(database)
+            : session.Grains.GetBranch(database, branch);
+
+    /// <summary>Answers one JSON value on its own lines.</summary>
+    public void WriteJson(JsonNode? value) => Host.Out.WriteLine(value?.ToJsonString(_indented) ?? "null");
+
+    /// <summary>A note for people, beside the answer.</summary>
+    public void Note(string text)
+    {
+        if (!Quiet && !Json)
+        {
+            Host.Error.WriteLine(text);
+        }
+    }
+
+    /// <summary>Says what went wrong and what to do.</summary>
+    public int Report(UserError error)
+    {
+        Host.Out.Flush();
+        if (Json)
+        {
+            var json = new JsonObject
+            {
+                ["error"] = new JsonObject
+                {
+                    ["kind"] = error.Kind,
+                    ["message"] = error.Message,
+                    ["hint"] = error.Hint,
+                    ["exitCode"] = error.ExitCode,
+                },
+            };
+            Host.Error.WriteLine(json.ToJsonString(_oneLine));
+            return error.ExitCode;
+        }
+
+        Host.Error.WriteLine($"error: {error.Message}");
+        if (error.Hint is not null)
+        {
+            Host.Error.WriteLine($"hint: {error.Hint}");
+        }
+
+        return error.ExitCode;
+    }
+
+    private static string Quote(string word)
+        => word.Length > 0 && word.All(c => char.IsAsciiLetterOrDigit(c) || "-_./:=,@+".Contains(c, StringComparison.Ordinal))
+            ? word
+            : "'" + word.Replace("'", @"'\''", StringComparison.Ordinal) + "'";
+}

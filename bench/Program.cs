@@ -28,6 +28,11 @@ try
     {
         await new StoreBench(options, report, peer, directory).RunAsync();
     }
+
+    if (options.Includes("branch"))
+    {
+        await new BranchBench(options, report, directory).RunAsync();
+    }
 }
 finally
 {

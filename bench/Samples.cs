@@ -26,6 +26,12 @@ internal sealed class Samples
         _sorted = null;
     }
 
+    public void AddRange(Samples others)
+    {
+        _values.AddRange(others._values);
+        _sorted = null;
+    }
+
     /// <summary>By nearest rank; the median of an even count is the mean of the two in the middle.</summary>
     public double Percentile(double percent)
     {

@@ -1,0 +1,191 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.Globalization;
+using Branching.RocksDb;
+using Branching.Storage;
+
+namespace Branching.Bench;
+
+/// <summary>How long a branch takes until it is of use, and what that does to those who write to its parent.</summary>
+internal sealed class BranchBench(BenchOptions options, Report report, string directory)
+{
+    private const int PutsPerSecond = 5000;
+    private const int RecordBytes = BenchOptions.KeyBytes + BenchOptions.ValueBytes;
+
+    private const int Rounds = 3;
+
+    private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan _warmUp = TimeSpan.FromSeconds(2);
+
+    public async Task RunAsync()
+    {
+        List<Parent> parents = [];
+        try
+        {
+            foreach (int megabytes in options.SizesMegabytes)
+            {
+                parents.Add(await Parent.LoadAsync(directory, megabytes));
+            }
+
+            // The sizes take turns, so that a slow minute of the disk meets all of them.
+            for (int round = 0; round < Rounds; round++)
+            {
+                foreach (Parent parent in parents)
+                {
+                    await MeasureAsync(parent, round);
+                }
+            }
+
+            parents.ForEach(Print);
+        }
+        finally
+        {
+            foreach (Parent parent in parents)
+            {
+                await parent.DisposeAsync();
+            }
+        }
+    }
+
+    private async Task MeasureAsync(Parent parent, int round)
+    {
+        int branches = Math.Max(1, options.Branches / Rounds);
+        List<(long From, long To)> quiet = [];
+        List<(long From, long To)> creating = [];
+        PacedWriter writer = new(parent.Store, PutsPerSecond, parent.Records);
+        await using (writer)
+        {
+            await Task.Delay(_warmUp);
+            for (int i = 0; i < 3; i++)
+            {
+                await BranchAsync(parent.Database, $"warm-up/{round}/{i}");
+            }
+
+            // Beside the same writer as the branches, so that both meet the same disk.
+            parent.Disk.AddRange(DiskProbe.Measure(directory, 200));
+            quiet.Add(await RestAsync(branches));
+            for (int i = 0; i < branches; i++)
+            {
+                long from = Stopwatch.GetTimestamp();
+                parent.Created.Add(await BranchAsync(parent.Database, $"branch/{round}/{i}"));
+                long to = Stopwatch.GetTimestamp();
+                creating.Add((from, to));
+                parent.Ready.Add(Stopwatch.GetElapsedTime(from, to).TotalMilliseconds);
+                await Task.Delay(_pause);
+            }
+
+            quiet.Add(await RestAsync(branches));
+        }
+
+        parent.PutsQuiet.AddRange(writer.Within(quiet));
+        parent.PutsDuring.AddRange(writer.Within(creating));
+    }
+
+    private static async Task<(long From, long To)> RestAsync(int branches)
+    {
+        long from = Stopwatch.GetTimestamp();
+        await Task.Delay(_pause * Math.Max(10, branches / 2));
+        return (from, Stopwatch.GetTimestamp());
+    }
+
+    /// <summary>Creates a branch, puts (synced) and gets; returns the milliseconds of the creation alone.</summary>
+    private static async Task<double> BranchAsync(Database database, string name)
+    {
+        BranchName branch = BranchName.Parse(name);
+        long start = Stopwatch.GetTimestamp();
+        await database.CreateBranchAsync(
+            new CreateBranch(branch, BranchName.Main, "bench"), CancellationToken.None);
+        double created = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        using StoreLease lease = await database.AcquireAsync(branch, CancellationToken.None);
+        byte[] key = Workload.NewKey(1);
+        WriteResult put = await lease.Store.WriteAsync(
+            new WriteRequest([WriteOperation.Put(key, key)]), CancellationToken.None);
+        ArrayBufferWriter<byte> value = new();
+        return put.Applied && lease.Store.TryGet(columnFamily: null, key, value) && value.WrittenSpan.SequenceEqual(key)
+            ? created
+            : throw new InvalidOperationException($"Branch {name} did not return what was put.");
+    }
+
+    private void Print(Parent parent)
+    {
+        (Samples quiet, Samples during) = (parent.PutsQuiet, parent.PutsDuring);
+        report.Print(new Row("branch", string.Create(CultureInfo.InvariantCulture, $"branch of {parent.Megabytes:N0} MB"),
+            "From asking for a branch until its first synced put is acknowledged and read back.")
+        {
+            Data = string.Create(CultureInfo.InvariantCulture,
+                $"{parent.Records:N0} records of 16-byte keys and 100-byte values in the parent, ")
+                + $"{PutsPerSecond:N0} synced puts/s to it by another client",
+            WarmUp = "2 s of puts and 3 branches before each round",
+            Runs = $"{parent.Ready.Count} branches, {_pause.TotalMilliseconds:N0} ms apart, in {Rounds} rounds that the "
+                + "sizes take in turn, each between times without",
+            Result = Latency(parent.Ready),
+            Details =
+            [
+                $"of which creation: {Latency(parent.Created)}",
+                $"parent's puts while a branch is created: {Latency(during)} ({during.Count:N0} puts)",
+                $"parent's puts without: {Latency(quiet)} ({quiet.Count:N0} puts)",
+                string.Create(CultureInfo.InvariantCulture,
+                    $"parent's p99 with / without: {during.Percentile(99) / quiet.Percentile(99):F2}"),
+            ],
+            Peer = $"4 KiB append with fdatasync, same disk and time: {Latency(parent.Disk)}",
+        });
+    }
+
+    private static string Latency(Samples samples) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"median {samples.Median:F2} ms, p99 {samples.Percentile(99):F2} ms (least {samples.Least:F2}, most {samples.Most:F2})");
+
+    /// <summary>A loaded main store and what was measured on it.</summary>
+    private sealed class Parent : IAsyncDisposable
+    {
+        private readonly DataRoot _node;
+        private readonly StoreLease _lease;
+
+        private Parent(DataRoot node, Database database, StoreLease lease)
+        {
+            _node = node;
+            Database = database;
+            _lease = lease;
+        }
+
+        public required int Megabytes { get; init; }
+
+        public required long Records { get; init; }
+
+        public Database Database { get; }
+
+        public LocalStore Store => _lease.Store;
+
+        public Samples Ready { get; } = new();
+
+        public Samples Created { get; } = new();
+
+        public Samples Disk { get; } = new();
+
+        public Samples PutsQuiet { get; } = new();
+
+        public Samples PutsDuring { get; } = new();
+
+        public static async Task<Parent> LoadAsync(string directory, int megabytes)
+        {
+            long records = megabytes * 1_000_000L / RecordBytes;
+            DataRoot node = await DataRoot.OpenAsync(new StorageOptions
+            {
+                DataRoot = Path.Combine(directory, $"branch-{megabytes}"),
+                Compression = Compression.None,
+            });
+            Database database = await node.CreateDatabaseAsync(
+                DatabaseName.Parse("bench"), "bench", CancellationToken.None);
+            StoreLease lease = await database.AcquireAsync(BranchName.Main, CancellationToken.None);
+            await StoreBench.FillAsync(lease.Store, records);
+            lease.Store.Compact(columnFamily: null, KeyRange.All);
+            return new Parent(node, database, lease) { Megabytes = megabytes, Records = records };
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            _lease.Dispose();
+            await _node.DisposeAsync();
+        }
+    }
+}

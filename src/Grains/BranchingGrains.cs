@@ -1,0 +1,30 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Branching.Grains;
+
+/// <summary>Adds what the grains need to the services of a silo.</summary>
+public static class BranchingGrains
+{
+    /// <summary>
+    /// Adds the data root's life cycle, placement and instruments. The caller configures
+    /// <see cref="Storage.StorageOptions"/> and <see cref="ServingOptions"/>.
+    /// </summary>
+    public static IServiceCollection AddBranchingGrains(this IServiceCollection services)
+    {
+        services.AddMetrics();
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<IValidateOptions<ServingOptions>, ServingOptionsValidator>();
+        services.AddSingleton<IValidateOptions<ServingOptions>, ServingOptionsRules>();
+        services.AddSingleton<Instruments>();
+        services.AddSingleton<NodeStorage>();
+        services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(
+            provider => provider.GetRequiredService<NodeStorage>());
+        services.AddSingleton<DatabaseLocator>();
+        services.AddSingleton<ServingNode>();
+        services.AddPlacementDirector<DatabasePlacement, DatabasePlacementDirector>();
+        services.AddPlacementDirector<NodePlacement, NodePlacementDirector>();
+        return services;
+    }
+}

@@ -1,0 +1,86 @@
+using Branching.Storage;
+
+namespace Branching.Grains;
+
+/// <summary>A database on the node that holds it; its data calls are those of the main store.</summary>
+[PlacedWithDatabase]
+internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatabaseGrain
+{
+    protected override BranchKey Target => new(this.GetPrimaryKeyString(), BranchKey.Main);
+
+    public ValueTask<DatabaseDescription> CreateAsync(CreateDatabaseRequest request, CancellationToken cancellationToken = default)
+        => Calls.RunAsync(
+            (Grain: this, Request: request),
+            static async (calls, call, cancellationToken) =>
+            {
+                (DatabaseGrain grain, CreateDatabaseRequest? request) = call;
+                Descriptions.CheckCreatedBy(request?.CreatedBy);
+                DatabaseName name = DatabaseName.Parse(grain.Target.Database);
+                if (!grain.Node.Storage.Root.Contains(name))
+                {
+                    // Placement may be out of date; a second database of this name must not come to be.
+                    await calls.ThrowIfElsewhereAsync(cancellationToken);
+                }
+
+                Database database = await grain.Node.Storage.Root.CreateDatabaseAsync(name, request!.CreatedBy, cancellationToken);
+                grain.Node.Logger.DatabaseCreated(name.Value, grain.Node.Silo.Name, request.CreatedBy);
+                return await grain.DescribeAsync(database, cancellationToken);
+            },
+            cancellationToken);
+
+    public ValueTask<DatabaseDescription> DescribeAsync(CancellationToken cancellationToken = default) => Calls.RunAsync(
+        this,
+        static async (calls, grain, cancellationToken) =>
+            await grain.DescribeAsync(await calls.GetDatabaseAsync(cancellationToken), cancellationToken),
+        cancellationToken);
+
+    public async ValueTask DropAsync(CancellationToken cancellationToken = default) => await Calls.RunAsync(
+        this,
+        static async (calls, grain, cancellationToken) =>
+        {
+            // Open streams hold the stores; they are this grain's own and end with the database.
+            await calls.CloseStreamsAsync();
+            DatabaseName name = DatabaseName.Parse(grain.Target.Database);
+            await grain.Node.Storage.Root.DropDatabaseAsync(name, cancellationToken);
+            grain.Node.Logger.DatabaseDropped(name.Value, grain.Node.Silo.Name);
+            grain.DeactivateOnIdle();
+            return true;
+        },
+        cancellationToken);
+
+    public ValueTask<IReadOnlyList<BranchDescription>> ListBranchesAsync(CancellationToken cancellationToken = default)
+        => Calls.RunAsync(
+            0,
+            static async (calls, _, cancellationToken) =>
+            {
+                Database database = await calls.GetDatabaseAsync(cancellationToken);
+                return (IReadOnlyList<BranchDescription>)Descriptions.Of(database, database.ListBranches());
+            },
+            cancellationToken);
+
+    public ValueTask<IReadOnlyList<BranchDescription>> GetLineageAsync(CancellationToken cancellationToken = default)
+        => Calls.RunAsync(
+            0,
+            static async (calls, _, cancellationToken) =>
+            {
+                Database database = await calls.GetDatabaseAsync(cancellationToken);
+                // A child is one step deeper than its parent, so ordering by depth puts parents first.
+                return (IReadOnlyList<BranchDescription>)Descriptions.Of(
+                    database, database.ListBranches(includeDeleted: true).OrderBy(record => record.Depth));
+            },
+            cancellationToken);
+
+    private async ValueTask<DatabaseDescription> DescribeAsync(Database database, CancellationToken cancellationToken)
+    {
+        using StoreLease main = await database.AcquireAsync(BranchName.Main, cancellationToken);
+        return new DatabaseDescription(
+            database.Name.Value,
+            database.Id.ToString(),
+            database.Epoch.Value,
+            database.CreatedAt,
+            database.CreatedBy,
+            Node.Silo.Name,
+            database.ListBranches().Count,
+            main.Store.LastAcknowledged.Value);
+    }
+}

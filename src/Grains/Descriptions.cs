@@ -1,0 +1,82 @@
+using Branching.Storage;
+
+namespace Branching.Grains;
+
+/// <summary>Maps Storage's records to the wire, and checks what callers say about themselves.</summary>
+internal static class Descriptions
+{
+    public const int MaxCreatedByLength = 256;
+    public const int MaxOperationIdLength = 128;
+    public const int MaxLabels = 64;
+    public const int MaxLabelNameLength = 128;
+    public const int MaxLabelValueLength = 1024;
+
+    public static BranchDescription Of(Database database, BranchRecord record, Storage.BranchSize? size = null) => new(
+        database.Name.Value,
+        record.Name.Value,
+        record.Id.ToString(),
+        record.ParentName?.Value,
+        record.ParentId?.ToString(),
+        record.BranchSequence.Value,
+        record.Depth,
+        record.CreatedAt,
+        record.CreatedBy,
+        record.Labels,
+        (BranchState)(int)record.State,
+        record.LinkedFiles,
+        record.CopiedFiles,
+        size is { } measured
+            ? new BranchSize(measured.TotalBytes, measured.SharedBytes, measured.UniqueBytes, measured.Files)
+            : null);
+
+    public static BranchDescription[] Of(Database database, IEnumerable<BranchRecord> records) =>
+        [.. records.Select(record => Of(database, record))];
+
+    public static void CheckCreatedBy(string? createdBy)
+    {
+        GrainFailure.ThrowIfMissing(createdBy, "CreatedBy");
+        if (createdBy.Length > MaxCreatedByLength)
+        {
+            throw GrainFailure.Refused(
+                $"CreatedBy has {createdBy.Length} characters; at most {MaxCreatedByLength} are allowed.");
+        }
+    }
+
+    public static void CheckOperationId(string? operationId)
+    {
+        if (operationId is not null && operationId.Length is 0 or > MaxOperationIdLength)
+        {
+            throw GrainFailure.Refused(
+                $"OperationId has {operationId!.Length} characters; 1 to {MaxOperationIdLength} are allowed, or leave it out.");
+        }
+    }
+
+    public static void CheckLabels(IReadOnlyDictionary<string, string>? labels)
+    {
+        if (labels is null)
+        {
+            return;
+        }
+
+        if (labels.Count > MaxLabels)
+        {
+            throw GrainFailure.Refused($"There are {labels.Count} labels; at most {MaxLabels} are allowed.");
+        }
+
+        foreach ((string name, string value) in labels)
+        {
+            if (name.Length is 0 or > MaxLabelNameLength)
+            {
+                throw GrainFailure.Refused(
+                    $"A label's name has {name.Length} characters; 1 to {MaxLabelNameLength} are allowed.");
+            }
+
+            GrainFailure.ThrowIfMissing(value, $"The value of label '{name}'");
+            if (value.Length > MaxLabelValueLength)
+            {
+                throw GrainFailure.Refused(
+                    $"The value of label '{name}' has {value.Length} characters; at most {MaxLabelValueLength:N0} are allowed.");
+            }
+        }
+    }
+}

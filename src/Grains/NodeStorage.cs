@@ -1,0 +1,93 @@
+using Branching.Storage;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Branching.Grains;
+
+/// <summary>
+/// Opens the node's data root before any grain is served and closes it after the last one was deactivated.
+/// </summary>
+/// <remarks>
+/// A data root that cannot be opened fails the start of the node: a node without its data must not join a cluster,
+/// where its databases would look as if they did not exist.
+/// </remarks>
+public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisposable
+{
+    private readonly IOptions<StorageOptions> _options;
+    private readonly ILoggerFactory _loggers;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly Lock _lock = new();
+    private DataRoot? _root;
+
+    /// <summary>Prepares the data root that <paramref name="options"/> name; opens nothing yet.</summary>
+    public NodeStorage(IOptions<StorageOptions> options, ILoggerFactory loggers, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(loggers);
+        _options = options;
+        _loggers = loggers;
+        _logger = loggers.CreateLogger<NodeStorage>();
+        _time = time;
+    }
+
+    /// <summary>The open data root.</summary>
+    /// <exception cref="StorageException"><see cref="Storage.FailureKind.Closed"/> before the start and after the stop.</exception>
+    public DataRoot Root => Volatile.Read(ref _root) ?? throw new StorageException(
+        Storage.FailureKind.Closed, "The node is starting or stopping: its data root is not open. Try again.");
+
+    /// <inheritdoc/>
+    public void Participate(ISiloLifecycle lifecycle)
+    {
+        ArgumentNullException.ThrowIfNull(lifecycle);
+        // Stages stop in reverse order: grains, which live above this stage, are gone before the data root closes.
+        lifecycle.Subscribe(
+            nameof(NodeStorage), ServiceLifecycleStage.RuntimeStorageServices, OpenAsync, _ => CloseAsync());
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync() => await CloseAsync();
+
+    private async Task OpenAsync(CancellationToken cancellationToken)
+    {
+        long start = _time.GetTimestamp();
+        StorageOptions options = _options.Value;
+        try
+        {
+            DataRoot root = await DataRoot.OpenAsync(options, _loggers, _time, cancellationToken);
+            Volatile.Write(ref _root, root);
+            _logger.DataRootOpened(
+                root.Directory, root.ListDatabases().Count, _time.GetElapsedTime(start).TotalMilliseconds);
+        }
+        catch (StorageException e)
+        {
+            _logger.DataRootNotOpened(e, options.DataRoot);
+            throw;
+        }
+    }
+
+    private async Task CloseAsync()
+    {
+        DataRoot? root;
+        lock (_lock)
+        {
+            root = _root;
+            _root = null;
+        }
+
+        if (root is null)
+        {
+            return;
+        }
+
+        try
+        {
+            await root.DisposeAsync();
+            _logger.DataRootClosed(root.Directory);
+        }
+        catch (StorageException e)
+        {
+            // The node stops either way; what was acknowledged is on disk already.
+            _logger.DataRootNotClosed(e, root.Directory);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using Branching.Storage;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Branching.Grains;
+
+/// <summary>Asks the nodes of the cluster which of them holds a database on its disk.</summary>
+/// <remarks>
+/// Disks are the only truth about where a database lives: there is no table of locations that could be lost, grow
+/// stale or disagree with them (docs/adr/0003-placement.md).
+/// </remarks>
+internal sealed class DatabaseLocator(
+    IGrainFactory grains,
+    IClusterMembershipService membership,
+    ILocalSiloDetails local,
+    NodeStorage storage,
+    IOptions<ServingOptions> options,
+    TimeProvider time,
+    ILogger<DatabaseLocator> logger)
+{
+    /// <summary>Asks the given silos, all at once.</summary>
+    public async Task<NodeAnswer[]> AskAsync(
+        string database, IReadOnlyCollection<SiloAddress> silos, CancellationToken cancellationToken)
+    {
+        ClusterMembershipSnapshot members = membership.CurrentSnapshot;
+        return await Task.WhenAll(silos.Select(silo => AskAsync(database, silo, NameOf(members, silo), cancellationToken)));
+    }
+
+    /// <summary>
+    /// Asks every other node that may hold the database, those included that are joining or leaving and cannot answer.
+    /// </summary>
+    public async Task<NodeAnswer[]> AskOthersAsync(string database, CancellationToken cancellationToken)
+    {
+        List<Task<NodeAnswer>> answers = [];
+        foreach (ClusterMember member in membership.CurrentSnapshot.Members.Values)
+        {
+            if (member.SiloAddress.Equals(local.SiloAddress))
+            {
+                continue;
+            }
+
+            switch (member.Status)
+            {
+                case SiloStatus.Active:
+                    answers.Add(AskAsync(database, member.SiloAddress, member.Name, cancellationToken));
+                    break;
+                case SiloStatus.Joining or SiloStatus.ShuttingDown or SiloStatus.Stopping:
+                    answers.Add(Task.FromResult(new NodeAnswer(member.SiloAddress, member.Name, Holds: null)));
+                    break;
+                default:
+                    // Created: has no data root open and is not serving. Dead: what it holds is out of reach.
+                    break;
+            }
+        }
+
+        return await Task.WhenAll(answers);
+    }
+
+    /// <summary>Adds to each answer how many databases the node holds.</summary>
+    public async Task<NodeAnswer[]> CountDatabasesAsync(
+        IReadOnlyCollection<NodeAnswer> answers, CancellationToken cancellationToken)
+        => await Task.WhenAll(answers.Select(answer => CountAsync(answer, cancellationToken)));
+
+    private async Task<NodeAnswer> AskAsync(
+        string database, SiloAddress silo, string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            bool holds = silo.Equals(local.SiloAddress)
+                ? HoldsHere(database)
+                : await NodeOf(silo).HoldsDatabaseAsync(database, cancellationToken).AsTask()
+                    .WaitAsync(options.Value.NodeAnswerTimeout, time, cancellationToken);
+            return new NodeAnswer(silo, name, holds);
+        }
+        catch (Exception e) when (IsSilence(e))
+        {
+            logger.NodeSilent(silo.ToString(), database, e.Message);
+            return new NodeAnswer(silo, name, Holds: null);
+        }
+    }
+
+    private async Task<NodeAnswer> CountAsync(NodeAnswer answer, CancellationToken cancellationToken)
+    {
+        if (answer.Holds is null)
+        {
+            return answer;
+        }
+
+        try
+        {
+            int databases = answer.Silo.Equals(local.SiloAddress)
+                ? storage.Root.ListDatabases().Count
+                : (await NodeOf(answer.Silo).DescribeAsync(cancellationToken).AsTask()
+                    .WaitAsync(options.Value.NodeAnswerTimeout, time, cancellationToken)).Databases.Count;
+            return answer with { Databases = databases };
+        }
+        catch (Exception e) when (IsSilence(e))
+        {
+            // It went between two questions; another node is better.
+            return answer with { Holds = null };
+        }
+    }
+
+    private bool HoldsHere(string database) =>
+        DatabaseName.TryParse(database, out DatabaseName name, out _) && storage.Root.Contains(name);
+
+    private INodeGrain NodeOf(SiloAddress silo) => grains.GetGrain<INodeGrain>(silo.ToParsableString());
+
+    private static string NameOf(ClusterMembershipSnapshot members, SiloAddress silo) =>
+        members.Members.TryGetValue(silo, out ClusterMember? member) ? member.Name : silo.ToParsableString();
+
+    // A node that is dying answers in many ways; all of them mean that it did not answer.
+    private static bool IsSilence(Exception e) =>
+        e is TimeoutException or OrleansException or BranchingException or StorageException or IOException;
+}

@@ -1,0 +1,26 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Branching.Grains;
+
+/// <summary>The node a grain runs on, as grains see it.</summary>
+internal sealed class ServingNode(
+    NodeStorage storage,
+    DatabaseLocator locator,
+    Instruments instruments,
+    IOptions<ServingOptions> options,
+    ILocalSiloDetails silo,
+    ILogger<ServingNode> logger)
+{
+    public NodeStorage Storage => storage;
+
+    public DatabaseLocator Locator => locator;
+
+    public Instruments Instruments => instruments;
+
+    public ServingOptions Options { get; } = options.Value;
+
+    public ILocalSiloDetails Silo => silo;
+
+    public ILogger Logger => logger;
+}

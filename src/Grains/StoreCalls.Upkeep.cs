@@ -1,0 +1,72 @@
+using Branching.Storage;
+
+namespace Branching.Grains;
+
+internal sealed partial class StoreCalls
+{
+    public ValueTask<IReadOnlyList<string>> ListColumnFamiliesAsync(CancellationToken cancellationToken) => OnStoreAsync(
+        0,
+        static (_, branch, _, _) => ValueTask.FromResult<IReadOnlyList<string>>(
+            [.. branch.Store.ColumnFamilies.Order(StringComparer.Ordinal)]),
+        cancellationToken);
+
+    public ValueTask<bool> CreateColumnFamilyAsync(string name, CancellationToken cancellationToken) => BlockingAsync(
+        name,
+        static (store, name) =>
+        {
+            GrainFailure.ThrowIfMissing(name, "The name of the column family");
+            store.CreateColumnFamily(name);
+        },
+        cancellationToken);
+
+    public ValueTask<bool> DropColumnFamilyAsync(string name, CancellationToken cancellationToken) => BlockingAsync(
+        name,
+        static (store, name) =>
+        {
+            GrainFailure.ThrowIfMissing(name, "The name of the column family");
+            store.DropColumnFamily(name);
+        },
+        cancellationToken);
+
+    public ValueTask<bool> FlushAsync(CancellationToken cancellationToken) =>
+        BlockingAsync(0, static (store, _) => store.Flush(), cancellationToken);
+
+    public ValueTask<bool> CompactAsync(KeyRange range, string? columnFamily, CancellationToken cancellationToken)
+        => BlockingAsync(
+            (range, columnFamily),
+            static (store, what) => store.Compact(what.columnFamily, ToStorage(what.range)),
+            cancellationToken);
+
+    public ValueTask<StoreFigures> GetFiguresAsync(CancellationToken cancellationToken) => OnStoreAsync(
+        0,
+        static async (_, branch, _, cancellationToken) => await Task.Run(() => FiguresOf(branch.Store), cancellationToken),
+        cancellationToken);
+
+    private ValueTask<bool> BlockingAsync<TArgument>(
+        TArgument argument, Action<LocalStore, TArgument> call, CancellationToken cancellationToken)
+        => OnStoreAsync(
+            (argument, call),
+            static async (_, branch, what, cancellationToken) =>
+            {
+                await Task.Run(() => what.call(branch.Store, what.argument), cancellationToken);
+                return true;
+            },
+            cancellationToken);
+
+    private static StoreFigures FiguresOf(LocalStore store)
+    {
+        StoreStatistics statistics = store.GetStatistics();
+        return new StoreFigures(
+            statistics.LastAcknowledged.Value,
+            store.ColumnFamilies.Sum(store.EstimateCount),
+            statistics.MemtableBytes,
+            statistics.TableBytes,
+            statistics.Level0Files,
+            statistics.PendingCompactionBytes,
+            statistics.OpenCursors,
+            statistics.WriteRequests,
+            statistics.WriteGroups,
+            statistics.SyncGroups,
+            store.Health.Cause?.Message);
+    }
+}

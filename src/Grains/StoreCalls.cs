@@ -1,0 +1,138 @@
+using Branching.Storage;
+
+namespace Branching.Grains;
+
+/// <summary>
+/// The calls of <see cref="IStoreGrain"/> on one branch of one database: checks, asks Storage, maps the answer.
+/// </summary>
+/// <remarks>
+/// RocksDB calls block, so all but a read that memory can answer run on the thread pool, never on a grain's turn.
+/// A call for a database that is not on this node learns from the other nodes whether it lives elsewhere.
+/// </remarks>
+internal sealed partial class StoreCalls(ServingNode node, string database, string branch, Action leave)
+{
+    /// <summary>Most entries, keys, operations or preconditions of one call.</summary>
+    public const int MaxItems = 100_000;
+
+    private string Label => branch == BranchKey.Main ? $"database '{database}'" : $"branch '{branch}' of database '{database}'";
+
+    /// <summary>The database on this node.</summary>
+    public async ValueTask<Database> GetDatabaseAsync(CancellationToken cancellationToken) =>
+        await node.Storage.Root.GetDatabaseAsync(DatabaseName.Parse(database), cancellationToken);
+
+    /// <summary>Runs a call; whatever fails in it becomes a <see cref="BranchingException"/> here.</summary>
+    public async ValueTask<TAnswer> RunAsync<TArgument, TAnswer>(
+        TArgument argument,
+        Func<StoreCalls, TArgument, CancellationToken, ValueTask<TAnswer>> call,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await call(this, argument, cancellationToken);
+        }
+        catch (Exception e) when (IsForeign(e, cancellationToken))
+        {
+            throw await FailureOfAsync(e, cancellationToken);
+        }
+    }
+
+    /// <summary>Runs a call on the open store.</summary>
+    private ValueTask<TAnswer> OnStoreAsync<TArgument, TAnswer>(
+        TArgument argument,
+        Func<StoreCalls, OpenBranch, TArgument, CancellationToken, ValueTask<TAnswer>> call,
+        CancellationToken cancellationToken)
+        => RunAsync(
+            (argument, call),
+            static async (self, state, cancellationToken) =>
+            {
+                (Database found, StoreLease lease) = await self.AcquireAsync(cancellationToken);
+                using (lease)
+                {
+                    return await state.call(self, new OpenBranch(found, lease), state.argument, cancellationToken);
+                }
+            },
+            cancellationToken);
+
+    private async ValueTask<(Database Database, StoreLease Lease)> AcquireAsync(CancellationToken cancellationToken)
+    {
+        Database found = await GetDatabaseAsync(cancellationToken);
+        return (found, await found.AcquireAsync(BranchName.Parse(branch), cancellationToken));
+    }
+
+    private static bool IsForeign(Exception e, CancellationToken cancellationToken) =>
+        e is not BranchingException && (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested);
+
+    private async ValueTask<BranchingException> FailureOfAsync(Exception e, CancellationToken cancellationToken)
+    {
+        BranchingException failure;
+        if (e is StorageException storage)
+        {
+            failure = storage.Kind == Storage.FailureKind.DatabaseNotFound
+                ? await NotHereAsync(storage, cancellationToken)
+                : GrainFailure.From(storage);
+        }
+        else
+        {
+            node.Logger.UnforeseenFailure(e, Label);
+            failure = new BranchingException(
+                FailureKind.Internal, $"A call on {Label} failed in a way the program does not foresee: {e.Message}");
+        }
+
+        if (failure.Kind is FailureKind.DatabaseNotFound or FailureKind.Moved or FailureKind.InvalidName or FailureKind.Closed)
+        {
+            // The next call is placed anew, where the database lives by then.
+            leave();
+        }
+
+        node.Instruments.CallFailed(failure.Kind);
+        return failure;
+    }
+
+    /// <summary>Why a database is not here: it lives elsewhere, that cannot be told now, or it does not exist.</summary>
+    private async ValueTask<BranchingException> NotHereAsync(StorageException absent, CancellationToken cancellationToken)
+    {
+        NodeAnswer[] others = await node.Locator.AskOthersAsync(database, cancellationToken);
+        if (DatabasePlacementRule.Holder(others) is { } holder)
+        {
+            return new BranchingException(
+                FailureKind.Moved, $"Database '{database}' lives on node {holder.Name}, not on {node.Silo.Name}. Try again.", true);
+        }
+
+        return Silent(others) is { } silent
+            ? new BranchingException(FailureKind.Closed, $"Whether database '{database}' exists cannot be told now: {silent}", true)
+            : GrainFailure.From(absent);
+    }
+
+    /// <summary>Throws unless every other node says that it does not hold the database.</summary>
+    public async ValueTask ThrowIfElsewhereAsync(CancellationToken cancellationToken)
+    {
+        NodeAnswer[] others = await node.Locator.AskOthersAsync(database, cancellationToken);
+        if (DatabasePlacementRule.Holder(others) is { } holder)
+        {
+            leave();
+            throw new StorageException(
+                Storage.FailureKind.DatabaseExists, $"Database '{database}' exists already, on node {holder.Name}.");
+        }
+
+        if (Silent(others) is { } silent)
+        {
+            leave();
+            throw new BranchingException(
+                FailureKind.Closed, $"Database '{database}' was not created: whether it exists cannot be told now: {silent}", true);
+        }
+    }
+
+    private static string? Silent(NodeAnswer[] answers)
+    {
+        string[] names = [.. answers.Where(answer => answer.Holds is null).Select(answer => answer.Name).Order(StringComparer.Ordinal)];
+        return names.Length == 0
+            ? null
+            : $"node {string.Join(", ", names)} does not answer. Nothing was changed; try again.";
+    }
+
+    /// <summary>A database with one of its branches, open for the time of a call.</summary>
+    private readonly record struct OpenBranch(Database Database, StoreLease Lease)
+    {
+        public LocalStore Store => Lease.Store;
+    }
+}

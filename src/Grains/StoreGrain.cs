@@ -1,0 +1,57 @@
+namespace Branching.Grains;
+
+/// <summary>The data calls that the main store and branches have in common.</summary>
+internal abstract class StoreGrain(ServingNode node) : Grain
+{
+    protected ServingNode Node { get; } = node;
+
+    protected StoreCalls Calls { get; private set; } = null!;
+
+    /// <summary>The database and the branch that the grain's key names.</summary>
+    protected abstract BranchKey Target { get; }
+
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        BranchKey target = Target;
+        Calls = new StoreCalls(Node, target.Database, target.Branch, DeactivateOnIdle);
+        return Task.CompletedTask;
+    }
+
+    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+        => await Calls.CloseStreamsAsync();
+
+    public ValueTask<GetResponse> GetAsync(GetRequest request, CancellationToken cancellationToken = default)
+        => Calls.GetAsync(request, cancellationToken);
+
+    public ValueTask<MultiGetResponse> MultiGetAsync(MultiGetRequest request, CancellationToken cancellationToken = default)
+        => Calls.MultiGetAsync(request, cancellationToken);
+
+    public ValueTask<WriteResponse> WriteAsync(WriteRequest request, CancellationToken cancellationToken = default)
+        => Calls.WriteAsync(request, cancellationToken);
+
+    public ValueTask<ScanResponse> ScanAsync(ScanRequest request, CancellationToken cancellationToken = default)
+        => Calls.ScanAsync(request, cancellationToken);
+
+    public IAsyncEnumerable<IReadOnlyList<Entry>> StreamAsync(StreamRequest request, CancellationToken cancellationToken = default)
+        => Calls.StreamAsync(request, cancellationToken);
+
+    public ValueTask<CountResponse> CountAsync(CountRequest request, CancellationToken cancellationToken = default)
+        => Calls.CountAsync(request, cancellationToken);
+
+    public ValueTask<IReadOnlyList<string>> ListColumnFamiliesAsync(CancellationToken cancellationToken = default)
+        => Calls.ListColumnFamiliesAsync(cancellationToken);
+
+    public async ValueTask CreateColumnFamilyAsync(string name, CancellationToken cancellationToken = default)
+        => await Calls.CreateColumnFamilyAsync(name, cancellationToken);
+
+    public async ValueTask DropColumnFamilyAsync(string name, CancellationToken cancellationToken = default)
+        => await Calls.DropColumnFamilyAsync(name, cancellationToken);
+
+    public async ValueTask FlushAsync(CancellationToken cancellationToken = default) => await Calls.FlushAsync(cancellationToken);
+
+    public async ValueTask CompactAsync(KeyRange range, string? columnFamily = null, CancellationToken cancellationToken = default)
+        => await Calls.CompactAsync(range, columnFamily, cancellationToken);
+
+    public ValueTask<StoreFigures> GetFiguresAsync(CancellationToken cancellationToken = default)
+        => Calls.GetFiguresAsync(cancellationToken);
+}

@@ -23,7 +23,7 @@ internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
             statistics.OpenStores,
             root.Options.MaxOpenStores,
             statistics.FreeBytes,
-            statistics.NativeVersion);
+            RocksDb.RocksDbLibrary.NativeVersion.ToString());
     }
 
     private DataRoot OwnRoot()

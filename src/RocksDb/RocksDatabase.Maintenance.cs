@@ -24,6 +24,7 @@ public sealed unsafe partial class RocksDatabase
     {
         string target = NameRules.RequirePath(directory);
         ThrowIfDisposed();
+        RequireWritable("checkpoint");
         if (File.Exists(target) || Directory.Exists(target))
         {
             throw new RocksDbException(
@@ -63,9 +64,16 @@ public sealed unsafe partial class RocksDatabase
     /// <param name="hasFrom">Whether there is a first key.</param>
     /// <param name="to">Last key, when <paramref name="hasTo"/>.</param>
     /// <param name="hasTo">Whether there is a last key.</param>
+    /// <exception cref="ArgumentException">The range ends before it begins.</exception>
     public void CompactRange(
         ColumnFamily family, ReadOnlySpan<byte> from, bool hasFrom, ReadOnlySpan<byte> to, bool hasTo)
     {
+        if (hasFrom && hasTo)
+        {
+            KeyRange.Require(from, to);
+        }
+
+        RequireWritable("compaction");
         ColumnFamilyHandle handle = Enter(family);
         byte none = 0; // A null pointer means "no bound"; an empty bound needs an address.
         try
@@ -122,8 +130,10 @@ public sealed unsafe partial class RocksDatabase
     }
 
     /// <summary>About how many bytes of table files the keys of a range take; memtables are not counted.</summary>
+    /// <exception cref="ArgumentException">The range ends before it begins.</exception>
     public ulong ApproximateSize(ColumnFamily family, ReadOnlySpan<byte> from, ReadOnlySpan<byte> toExclusive)
     {
+        KeyRange.Require(from, toExclusive); // A library with assertions ends the process otherwise.
         ColumnFamilyHandle handle = Use(family);
         nint error = 0;
         ulong size = 0;
@@ -191,6 +201,13 @@ public sealed unsafe partial class RocksDatabase
     {
         ArgumentNullException.ThrowIfNull(options);
         KeyValuePair<string, string>[] pairs = [.. options];
+        Use(family);
+        RequireWritable("change of options");
+        if (pairs.Length == 0)
+        {
+            return; // RocksDB takes an empty list for a mistake.
+        }
+
         using NativeText.Lines keys = NativeText.Copy([.. pairs.Select(static pair => pair.Key)]);
         using NativeText.Lines values = NativeText.Copy([.. pairs.Select(static pair => pair.Value)]);
         ColumnFamilyHandle handle = Enter(family);

@@ -27,7 +27,7 @@ public sealed partial class RocksDatabase
         IReadOnlyList<ColumnFamilyDescriptor> descriptors = families is null && exists
             ? ListColumnFamilies(directory).Select(static name => new ColumnFamilyDescriptor(name)).ToArray()
             : families ?? [];
-        return OpenWith(directory, options, descriptors, (OpenedDatabase opened, ref nint error) =>
+        return OpenWith(directory, options, descriptors, readsOnly: false, (OpenedDatabase opened, ref nint error) =>
         {
             unsafe
             {
@@ -53,7 +53,7 @@ public sealed partial class RocksDatabase
         ArgumentNullException.ThrowIfNull(options);
         string directory = NameRules.RequirePath(path);
         RequireExistence(directory, create: false);
-        return OpenWith(directory, options, AllFamilies(directory), (OpenedDatabase opened, ref nint error) =>
+        return OpenWith(directory, options, AllFamilies(directory), readsOnly: true, (OpenedDatabase opened, ref nint error) =>
         {
             unsafe
             {
@@ -79,7 +79,7 @@ public sealed partial class RocksDatabase
         string directory = NameRules.RequirePath(path);
         string own = NameRules.RequirePath(secondaryPath);
         RequireExistence(directory, create: false);
-        return OpenWith(directory, options, AllFamilies(directory), (OpenedDatabase opened, ref nint error) =>
+        return OpenWith(directory, options, AllFamilies(directory), readsOnly: true, (OpenedDatabase opened, ref nint error) =>
         {
             unsafe
             {
@@ -189,10 +189,14 @@ public sealed partial class RocksDatabase
     }
 
     private static RocksDatabase OpenWith(
-        string directory, DatabaseOptions options, IReadOnlyList<ColumnFamilyDescriptor> families, Opener opener)
+        string directory,
+        DatabaseOptions options,
+        IReadOnlyList<ColumnFamilyDescriptor> families,
+        bool readsOnly,
+        Opener opener)
     {
         RocksDbLibrary.EnsureLoaded();
-        OpenedDatabase opened = new(options, families);
+        OpenedDatabase opened = new(options, families) { ReadsOnly = readsOnly };
         DatabaseHandle? handle = null;
         try
         {

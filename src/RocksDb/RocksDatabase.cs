@@ -15,6 +15,7 @@ public sealed partial class RocksDatabase : IDisposable
     private readonly TableOptionsHandle _tableOptions;
     private readonly ColumnFamilyOptions _defaultFamilyOptions;
     private readonly bool _statistics;
+    private readonly bool _readsOnly;
     private readonly Lock _familyGate = new();
     private readonly Dictionary<string, ColumnFamily> _families = new(StringComparer.Ordinal);
 
@@ -30,6 +31,7 @@ public sealed partial class RocksDatabase : IDisposable
         _tableOptions = opened.TableOptions;
         _defaultFamilyOptions = opened.DefaultFamilyOptions;
         _statistics = opened.Statistics;
+        _readsOnly = opened.ReadsOnly;
         for (int i = 0; i < opened.Families.Count; i++)
         {
             string name = opened.Families[i].Name;
@@ -80,6 +82,7 @@ public sealed partial class RocksDatabase : IDisposable
         lock (_familyGate)
         {
             ThrowIfDisposed();
+            RequireWritable($"creation of column family '{name}'");
             ColumnFamilyOptions effective = (options ?? _defaultFamilyOptions).Copy();
             using OptionsHandle familyOptions = Native.rocksdb_options_create();
             ApplyFamily(effective, familyOptions, _tableOptions);
@@ -102,6 +105,7 @@ public sealed partial class RocksDatabase : IDisposable
         lock (_familyGate)
         {
             ColumnFamilyHandle handle = Use(family);
+            RequireWritable($"drop of column family '{family.Name}'");
             family.Gate.CloseAndWait();
             nint error = 0;
             Native.rocksdb_drop_column_family(_handle, handle, ref error);
@@ -136,6 +140,19 @@ public sealed partial class RocksDatabase : IDisposable
     }
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_disposed, this);
+
+    /// <summary>
+    /// RocksDB 7.8.3 lets a read-only opening change the manifest and the options file of the writer, and ignores a
+    /// compaction without a word; none of that is let through.
+    /// </summary>
+    private void RequireWritable(string operation)
+    {
+        if (_readsOnly)
+        {
+            throw new RocksDbException(
+                RocksDbStatus.NotSupported, operation, Path, "the database is open for reading only");
+        }
+    }
 
     /// <summary>The handle of a family of this database.</summary>
     private ColumnFamilyHandle Use(ColumnFamily family)

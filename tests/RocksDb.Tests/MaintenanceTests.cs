@@ -184,6 +184,7 @@ public sealed class MaintenanceTests
                 ["write_buffer_size"] = "1048576",
                 ["disable_auto_compactions"] = "true",
             });
+        store.Database.SetOptions(store.Family, new Dictionary<string, string>(StringComparer.Ordinal));
         RocksDbException unknown = Assert.Throws<RocksDbException>(() => Set("no_such_option", "1"));
         RocksDbException frozen = Assert.Throws<RocksDbException>(() => Set("num_levels", "3"));
 
@@ -228,6 +229,56 @@ public sealed class MaintenanceTests
         }
 
         Assert.NotEmpty(store.Database.GetLiveFiles());
+    }
+
+    [Fact]
+    public void Ranges_that_end_before_they_begin_are_refused()
+    {
+        using TestStore store = new();
+        store.Put("k", "v");
+        store.Database.Flush();
+
+        Assert.Throws<ArgumentException>(() => store.Database.ApproximateSize(store.Family, Bytes("z"), Bytes("a")));
+        Assert.Throws<ArgumentException>(
+            () => store.Database.CompactRange(store.Family, Bytes("z"), hasFrom: true, Bytes("a"), hasTo: true));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_is_open_for_reading_only_changes_nothing(bool secondary)
+    {
+        using TestStore store = new();
+        store.Database.CreateColumnFamily("f");
+        store.Put("k", "v");
+        using RocksDatabase reader = secondary
+            ? RocksDatabase.OpenSecondary(store.Directory, store.Below("own"), new DatabaseOptions())
+            : RocksDatabase.OpenReadOnly(store.Directory, new DatabaseOptions());
+        ColumnFamily family = reader.ColumnFamilies[1];
+        Dictionary<string, string> change = new(StringComparer.Ordinal) { ["write_buffer_size"] = "100000" };
+        using WriteBatch batch = new();
+        batch.Put(family, Bytes("k"), Bytes("v"));
+        Action[] changes =
+        [
+            () => reader.Set("k", "w"),
+            () => reader.Delete(family, Bytes("k"), WriteOptions.Buffered),
+            () => reader.DeleteRange(family, Bytes("a"), Bytes("z"), WriteOptions.Buffered),
+            () => reader.Write(batch, WriteOptions.Buffered),
+            () => reader.CreateColumnFamily("g"),
+            () => reader.DropColumnFamily(family),
+            () => reader.Flush(),
+            () => reader.FlushWal(sync: true),
+            () => reader.CompactRange(family),
+            () => reader.SetOptions(family, change),
+            () => reader.CreateCheckpoint(store.Below("checkpoint"), CheckpointFlush.Never),
+            reader.DisableFileDeletions,
+            () => reader.EnableFileDeletions(),
+        ];
+
+        Assert.All(changes, each => Assert.Equal(
+            RocksDbStatus.NotSupported, Assert.Throws<RocksDbException>(each).Status));
+        Assert.Equal("v", reader.Text("k"));
+        Assert.Equal(["default", "f"], RocksDatabase.ListColumnFamilies(store.Directory));
     }
 
     internal static string OptionsFile(string directory) =>

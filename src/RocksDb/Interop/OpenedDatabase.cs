@@ -28,6 +28,9 @@ internal sealed class OpenedDatabase
         }
     }
 
+    /// <summary>Whether the files are not this opening's to change.</summary>
+    public bool ReadsOnly { get; init; }
+
     public OptionsHandle Options { get; }
 
     public TableOptionsHandle TableOptions { get; }

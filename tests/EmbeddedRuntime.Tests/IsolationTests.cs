@@ -54,7 +54,7 @@ public interface IEchoGrain : IGrainWithStringKey
 
     Task<Immutable<byte[]>> EchoImmutableAsync(Immutable<byte[]> bytes);
 
-    Task<Unmarked> ReturnUnmarkedAsync();
+    Task<object> ReturnUnmarkedAsync();
 
     Task<IReadOnlyList<Parcel>> EchoParcelsAsync(IReadOnlyList<Parcel> parcels);
 }
@@ -77,7 +77,7 @@ internal sealed class EchoGrain : Grain, IEchoGrain
 
     public Task<Immutable<byte[]>> EchoImmutableAsync(Immutable<byte[]> bytes) => Task.FromResult(bytes);
 
-    public Task<Unmarked> ReturnUnmarkedAsync() => Task.FromResult(new Unmarked());
+    public Task<object> ReturnUnmarkedAsync() => Task.FromResult<object>(new Unmarked());
 
     public Task<IReadOnlyList<Parcel>> EchoParcelsAsync(IReadOnlyList<Parcel> parcels) => Task.FromResult(parcels);
 }

@@ -238,6 +238,23 @@ public sealed class LifeTests
     }
 
     [Fact]
+    public async Task Deactivation_lets_the_running_request_end_and_moves_the_waiting_one()
+    {
+        await using ProbeCluster probe = await ProbeCluster.StartAsync();
+        Task running = probe.Grain("a").DeactivateThenWaitAsync("gate");
+        await probe.Journal.WaitForAsync("waiting gate");
+        Task<string> waiting = probe.Grain("a").GreetAsync("b");
+
+        probe.Gates.Open("gate");
+        await running;
+
+        Assert.Equal("a greets b", await waiting);
+        Assert.Equal(
+            ["activated a", "waiting gate", "waited gate", "deactivated a ApplicationRequested", "activated a"],
+            probe.Journal.Lines);
+    }
+
+    [Fact]
     public async Task Callers_learn_why_a_grain_could_not_be_activated_and_may_try_again()
     {
         await using ProbeCluster probe = await ProbeCluster.StartAsync();

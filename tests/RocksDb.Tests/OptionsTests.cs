@@ -88,7 +88,6 @@ public sealed class OptionsTests
             "max_write_buffer_number=5",
             "compression=kNoCompression",
             "block_size=8192",
-            "filter_policy=bloomfilter:12:false",
             "cache_index_and_filter_blocks=true",
             "pin_l0_filter_and_index_blocks_in_cache=true",
             "level0_file_num_compaction_trigger=6",
@@ -102,6 +101,8 @@ public sealed class OptionsTests
             "min_blob_size=999",
             "blob_file_size=9999999",
             "enable_blob_garbage_collection=false");
+        Assert.Contains(
+            "filter_policy=bloomfilter", MaintenanceTests.OptionsFile(store.Directory), StringComparison.Ordinal);
     }
 
     [Fact]

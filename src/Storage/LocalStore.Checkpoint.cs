@@ -24,7 +24,33 @@ public sealed partial class LocalStore
         try
         {
             ThrowIfPoisoned();
-            CheckTarget(directory);
+            if (!_resources.TryReserve(directory))
+            {
+                throw new StorageException(FailureKind.InvalidArgument,
+                    $"A checkpoint of {Label} was refused: another one is being made at {directory}. Use a fresh name.");
+            }
+
+            try
+            {
+                CheckTarget(directory);
+                return MakeReserved(directory);
+            }
+            finally
+            {
+                _resources.Release(directory);
+            }
+        }
+        finally
+        {
+            _gate.Exit();
+        }
+    }
+
+    // The target was reserved and found absent, so whatever is there after a failure is debris of this call.
+    private LocalCheckpoint MakeReserved(string directory)
+    {
+        try
+        {
             Sequence sequence = LastAcknowledged;
             NoteBranched();
             MakeCheckpoint(directory);
@@ -39,10 +65,6 @@ public sealed partial class LocalStore
         {
             RemoveDebris(directory);
             throw LocalStoreFailure.From(e, $"Making a checkpoint of {Label} at {directory}");
-        }
-        finally
-        {
-            _gate.Exit();
         }
     }
 

@@ -77,7 +77,10 @@ public sealed partial class LocalStore
         });
     }
 
-    /// <summary>About how many keys a column family holds; off by overwrites and deletes not yet compacted.</summary>
+    /// <summary>About how many keys a column family holds. Cheap: no key is read.</summary>
+    /// <remarks>
+    /// Overwrites that are not compacted yet are counted twice; a delete counts minus one even where it deleted nothing.
+    /// </remarks>
     public long EstimateCount(string? columnFamily) => Inside("Count", () =>
         _database.TryGetIntProperty(Family(columnFamily), "rocksdb.estimate-num-keys", out ulong keys)
             ? (long)Math.Min(keys, long.MaxValue)

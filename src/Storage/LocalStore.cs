@@ -35,6 +35,7 @@ public sealed partial class LocalStore : IAsyncDisposable
     private readonly RocksDatabase _database;
     private readonly LocalStoreGate _gate = new();
     private readonly Lock _commitLock = new();
+    private readonly Lock _disposalLock = new();
     private readonly LocalStoreSeams _seams;
     private FrozenDictionary<string, ColumnFamily> _families;
     private ColumnFamily _defaultFamily;
@@ -136,7 +137,7 @@ public sealed partial class LocalStore : IAsyncDisposable
     /// </summary>
     public ValueTask DisposeAsync()
     {
-        lock (_commitLock)
+        lock (_disposalLock)
         {
             _disposal ??= Task.Run(CloseAsync);
             return new ValueTask(_disposal);

@@ -14,11 +14,12 @@ internal static class LocalStoreFailure
 
     private static FailureKind KindOf(Exception e)
     {
-        // The low half of HResult is errno on Unix for these: ENOSPC, EDQUOT, EMFILE and ENFILE of <errno.h>.
-        const int NoSpace = 28, Quota = 122, ProcessFiles = 24, SystemFiles = 23;
+        // The low half of HResult is errno on Unix for these, with the numbers of <errno.h>.
+        const int NotPermitted = 1, AccessDenied = 13, NoSpace = 28, Quota = 122, ProcessFiles = 24, SystemFiles = 23;
         return e switch
         {
             UnauthorizedAccessException => FailureKind.PermissionDenied,
+            IOException { HResult: NotPermitted or AccessDenied } => FailureKind.PermissionDenied,
             IOException { HResult: NoSpace or Quota } => FailureKind.DiskFull,
             IOException { HResult: ProcessFiles or SystemFiles } => FailureKind.TooManyOpenFiles,
             _ => FailureKind.Io,

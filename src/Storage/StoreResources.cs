@@ -21,6 +21,7 @@ public sealed class StoreResources : IDisposable
     private readonly BlockCache _cache;
     private readonly WriteBufferManager? _memtables;
     private readonly HashSet<LocalStore> _stores = [];
+    private readonly HashSet<string> _checkpointTargets = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
     private readonly ITimer _timer;
     private readonly UpkeepWork _upkeep;
@@ -141,6 +142,23 @@ public sealed class StoreResources : IDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             _stores.Add(store);
+        }
+    }
+
+    /// <summary>Reserves a directory for one checkpoint: two that build in the same place would wipe each other.</summary>
+    internal bool TryReserve(string directory)
+    {
+        lock (_lock)
+        {
+            return _checkpointTargets.Add(Path.GetFullPath(directory));
+        }
+    }
+
+    internal void Release(string directory)
+    {
+        lock (_lock)
+        {
+            _checkpointTargets.Remove(Path.GetFullPath(directory));
         }
     }
 

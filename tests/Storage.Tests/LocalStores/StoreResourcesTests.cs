@@ -1,0 +1,137 @@
+using Microsoft.Extensions.Options;
+using static Branching.Storage.Tests.LocalStores.TestStore;
+
+namespace Branching.Storage.Tests.LocalStores;
+
+public sealed class StoreResourcesTests
+{
+    [Fact]
+    public async Task Past_the_budget_the_largest_memtables_are_flushed()
+    {
+        ManualTime time = new();
+        await using TestStore test = new(
+            options =>
+            {
+                options.MemtableBudgetBytes = 8 << 20;
+                options.MemtableBytes = 8 << 20;
+                options.MaxRequestBytes = 8 << 20;
+            },
+            time);
+        await using LocalStore small = test.Open("small", create: true);
+        await WriteAsync(small, Put("k", "v"));
+        LocalStore[] large = [.. Enumerable.Range(0, 3).Select(i => test.Open($"large{i}", create: true))];
+        foreach (LocalStore store in large)
+        {
+            await WriteAsync(store, WriteOperation.Put(Bytes("k"), new byte[4 << 20]));
+        }
+
+        test.Resources.RunUpkeep();
+        while (large.Sum(store => store.GetStatistics().BackgroundFlushes) < 2
+            || test.Resources.MemtableBytes > 8 << 20)
+        {
+            await Task.Yield();
+        }
+
+        Assert.Equal(0, small.GetStatistics().BackgroundFlushes);
+        foreach (LocalStore store in large)
+        {
+            await store.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_store_that_went_quiet_is_flushed_so_that_it_opens_without_a_long_replay()
+    {
+        ManualTime time = new();
+        await using TestStore test = new(time: time);
+        await test.WriteAsync(WriteOperation.Put(Bytes("k"), new byte[1 << 20]));
+
+        test.Resources.RunUpkeep();
+        Assert.Equal(0, test.Store.GetStatistics().BackgroundFlushes);
+        test.Resources.RunUpkeep();
+        while (test.Store.GetStatistics().BackgroundFlushes == 0)
+        {
+            await Task.Yield();
+        }
+
+        Assert.Equal(0, test.Store.TailBytes);
+    }
+
+    [Fact]
+    public async Task Open_stores_are_counted()
+    {
+        await using TestStore test = new();
+        LocalStore second = test.Open("second", create: true);
+        Assert.Equal(2, test.Resources.OpenStores);
+
+        await second.DisposeAsync();
+
+        Assert.Equal(1, test.Resources.OpenStores);
+    }
+
+    [Theory]
+    [InlineData(1_048_576, 256, 512)]
+    [InlineData(20_000, 256, 58)]
+    [InlineData(1024, 256, 16)]
+    public void Each_store_gets_its_share_of_the_open_files(long processLimit, int stores, int expected)
+    {
+        StorageOptions options = new() { MaxOpenStores = stores };
+
+        Assert.Equal(expected, StoreResources.MaxOpenFiles(options, processLimit));
+    }
+
+    [Fact]
+    public void The_defaults_are_valid_once_a_data_root_is_given()
+    {
+        StorageOptions options = new() { DataRoot = "/data" };
+
+        Assert.True(new StorageOptionsValidator().Validate(null, options).Succeeded);
+        Assert.True(new StorageOptionsRules().Validate(null, options).Succeeded);
+        Assert.Contains(
+            "DataRoot",
+            new StorageOptionsValidator().Validate(null, new StorageOptions()).FailureMessage,
+            StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Wrong))]
+    public void A_field_out_of_its_range_is_refused_by_name(string field, Action<StorageOptions> spoil)
+    {
+        StorageOptions options = new() { DataRoot = "/data" };
+        spoil(options);
+
+        ValidateOptionsResult result = new StorageOptionsValidator().Validate(null, options);
+
+        Assert.Contains(field, result.FailureMessage, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Fields_that_contradict_each_other_are_refused_with_their_values()
+    {
+        StorageOptions options = new()
+        {
+            DataRoot = "/data",
+            MemtableBytes = 512L << 20,
+            MaxRequestBytes = 128 << 20,
+        };
+
+        ValidateOptionsResult result = new StorageOptionsRules().Validate(null, options);
+
+        Assert.Equal(2, result.Failures!.Count());
+    }
+
+    public static TheoryData<string, Action<StorageOptions>> Wrong => new()
+    {
+        { nameof(StorageOptions.BlockCacheBytes), options => options.BlockCacheBytes = 1 },
+        { nameof(StorageOptions.MemtableBudgetBytes), options => options.MemtableBudgetBytes = 0 },
+        { nameof(StorageOptions.MemtableBytes), options => options.MemtableBytes = 0 },
+        { nameof(StorageOptions.MaxOpenStores), options => options.MaxOpenStores = 0 },
+        { nameof(StorageOptions.StoreIdleTimeout), options => options.StoreIdleTimeout = TimeSpan.Zero },
+        { nameof(StorageOptions.MaxBranchesPerDatabase), options => options.MaxBranchesPerDatabase = 0 },
+        { nameof(StorageOptions.MaxBranchDepth), options => options.MaxBranchDepth = 0 },
+        { nameof(StorageOptions.WriteQueueCapacity), options => options.WriteQueueCapacity = 0 },
+        { nameof(StorageOptions.WriteGroupMaxBytes), options => options.WriteGroupMaxBytes = 0 },
+        { nameof(StorageOptions.MaxRequestBytes), options => options.MaxRequestBytes = 0 },
+        { nameof(StorageOptions.WriteTimeout), options => options.WriteTimeout = TimeSpan.Zero },
+    };
+}

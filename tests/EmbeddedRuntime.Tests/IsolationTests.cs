@@ -207,7 +207,7 @@ public sealed class IsolationTests : IAsyncLifetime
     [Fact]
     public async Task A_read_only_list_that_the_compiler_made_up_is_refused()
     {
-        // Orleans 10.2.2 refuses it too: such a list has a type that no serializer knows.
+        // The copier of Orleans 10.2.2 refuses it too, though its serializer lets it pass from a client.
         IReadOnlyList<Parcel> fromExpression = [new Parcel("a", []), new Parcel("b", [])];
 
         await Assert.ThrowsAsync<CodecNotFoundException>(() => Grain.EchoParcelsAsync(fromExpression));

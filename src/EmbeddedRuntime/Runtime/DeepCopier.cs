@@ -143,6 +143,13 @@ internal static partial class DeepCopier
             return static (value, _) => value; // Without state, or not meant for a call at all.
         }
 
+        if (type.Name.StartsWith("<>z__", StringComparison.Ordinal))
+        {
+            throw new CodecNotFoundException(
+                $"{type.Name} cannot be part of a grain call: the compiler made it up for a collection expression. "
+                + "Give the expression the type of an array or a List<T>.");
+        }
+
         throw new CodecNotFoundException(
             $"{type.FullName} cannot be part of a grain call: it says nothing about how it travels. "
             + "Mark it with [GenerateSerializer] and its members with [Id], or with [Immutable] if it never changes.");

@@ -2,7 +2,8 @@ using Branching.RocksDb.Interop;
 
 namespace Branching.RocksDb;
 
-/// <summary>A least-recently-used cache of uncompressed blocks that any number of databases share. Thread-safe.</summary>
+/// <summary>A least-recently-used cache of uncompressed blocks that any number of databases share.
+/// Thread-safe.</summary>
 /// <remarks>
 /// RocksDB counts its users: disposing it releases the memory when the last database that was opened with it is
 /// closed, in any order.

@@ -2,7 +2,8 @@ using Branching.RocksDb.Interop;
 
 namespace Branching.RocksDb;
 
-/// <summary>How one column family is stored. Read when a database or a family is opened; later changes do nothing.</summary>
+/// <summary>How one column family is stored. Read when a database or a family is opened; later changes do
+/// nothing.</summary>
 public sealed class ColumnFamilyOptions
 {
     private Compression? _compression;

@@ -41,7 +41,8 @@ public enum WalRecoveryMode
     SkipAnyCorruptedRecords = 3,
 }
 
-/// <summary>How much RocksDB writes to the file <c>LOG</c> in the database directory. The numbers are RocksDB's.</summary>
+/// <summary>How much RocksDB writes to the file <c>LOG</c> in the database directory. The numbers are
+/// RocksDB's.</summary>
 public enum InfoLogLevel
 {
     /// <summary>Everything.</summary>

@@ -8,7 +8,8 @@ public sealed class DatabaseOptions
     private ColumnFamilyOptions _defaultColumnFamily = new();
 
     /// <summary>Whether an absent database is made. Default: no.</summary>
-    /// <remarks>A directory with files of a database but without <c>CURRENT</c> is damaged, not absent: it is refused.</remarks>
+    /// <remarks>A directory with files of a database but without <c>CURRENT</c> is damaged, not absent: it is
+    /// refused.</remarks>
     public bool CreateIfMissing { get; set; }
 
     /// <summary>Whether an existing database fails the open. Default: no.</summary>

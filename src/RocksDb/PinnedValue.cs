@@ -2,7 +2,8 @@ using Branching.RocksDb.Interop;
 
 namespace Branching.RocksDb;
 
-/// <summary>The answer of <see cref="RocksDatabase.GetPinned"/>: the value where RocksDB has it, without a copy.</summary>
+/// <summary>The answer of <see cref="RocksDatabase.GetPinned"/>: the value where RocksDB has it, without a
+/// copy.</summary>
 /// <remarks>Until it is disposed, it keeps the database open and the block with the value in memory.</remarks>
 public sealed unsafe class PinnedValue : IDisposable
 {

@@ -56,7 +56,10 @@ public sealed class ReadSnapshot : IDisposable
         }
 
         throw new RocksDbException(
-            RocksDbStatus.TryAgain, "snapshot", "the database", "writers never paused long enough to learn its sequence");
+            RocksDbStatus.TryAgain,
+            "snapshot",
+            "the database",
+            "writers never paused long enough to learn its sequence");
     }
 
     internal void RequireUsableIn(DatabaseHandle database)

@@ -17,7 +17,8 @@ public sealed unsafe partial class RocksDatabase
     /// newest sequence can be a little higher than <see cref="LatestSequence"/> was when the call began.
     /// </remarks>
     /// <param name="directory">Must not exist; its parent must. On another file system the files are copied.</param>
-    /// <param name="flush">With <see cref="CheckpointFlush.Never"/> nothing is flushed and the log is carried along.</param>
+    /// <param name="flush">With <see cref="CheckpointFlush.Never"/> nothing is flushed and the log is carried
+    /// along.</param>
     /// <exception cref="RocksDbException"><see cref="RocksDbStatus.InvalidArgument"/>: the directory exists.
     /// <see cref="RocksDbStatus.PathNotFound"/>: its parent does not.</exception>
     public void CreateCheckpoint(string directory, CheckpointFlush flush)
@@ -28,7 +29,10 @@ public sealed unsafe partial class RocksDatabase
         if (File.Exists(target) || Directory.Exists(target))
         {
             throw new RocksDbException(
-                RocksDbStatus.InvalidArgument, "checkpoint", Path, $"the target '{target}' exists; name a new directory");
+                RocksDbStatus.InvalidArgument,
+                "checkpoint",
+                Path,
+                $"the target '{target}' exists; name a new directory");
         }
 
         if (!Directory.Exists(System.IO.Path.GetDirectoryName(target)))
@@ -56,7 +60,8 @@ public sealed unsafe partial class RocksDatabase
     }
 
     /// <summary>Compacts a whole family.</summary>
-    public void CompactRange(ColumnFamily family) => CompactRange(family, default, hasFrom: false, default, hasTo: false);
+    public void CompactRange(ColumnFamily family) =>
+        CompactRange(family, default, hasFrom: false, default, hasTo: false);
 
     /// <summary>Compacts the keys between two bounds.</summary>
     /// <param name="family">The family.</param>
@@ -99,7 +104,8 @@ public sealed unsafe partial class RocksDatabase
         Native.rocksdb_cancel_all_background_work(_handle, Flag.Of(wait));
     }
 
-    /// <summary>A property by its RocksDB name (<c>rocksdb.stats</c>); <see langword="null"/> when there is none.</summary>
+    /// <summary>A property by its RocksDB name (<c>rocksdb.stats</c>); <see langword="null"/> when there is
+    /// none.</summary>
     public string? GetProperty(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -185,7 +191,8 @@ public sealed unsafe partial class RocksDatabase
     }
 
     /// <summary>Undoes one <see cref="DisableFileDeletions"/>.</summary>
-    /// <param name="force">Undoes all of them at once. Ignored by RocksDB 9.0 and newer, which has no such thing.</param>
+    /// <param name="force">Undoes all of them at once. Ignored by RocksDB 9.0 and newer, which has no such
+    /// thing.</param>
     public void EnableFileDeletions(bool force = false)
     {
         ThrowIfDisposed();
@@ -224,7 +231,8 @@ public sealed unsafe partial class RocksDatabase
         NativeError.ThrowIfSet(error, $"change of options of column family '{family.Name}'", Path);
     }
 
-    /// <summary>All counters as text; <see langword="null"/> without <see cref="DatabaseOptions.StatisticsEnabled"/>.</summary>
+    /// <summary>All counters as text; <see langword="null"/> without
+    /// <see cref="DatabaseOptions.StatisticsEnabled"/>.</summary>
     public string? GetStatistics()
     {
         ThrowIfDisposed();

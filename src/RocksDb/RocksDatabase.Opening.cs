@@ -14,7 +14,8 @@ public sealed partial class RocksDatabase
     /// <see cref="DatabaseOptions.CreateMissingColumnFamilies"/> every one must exist, and RocksDB refuses to open with
     /// fewer than exist.</param>
     /// <exception cref="RocksDbException">
-    /// <see cref="RocksDbStatus.LockHeld"/>: it is open already. <see cref="RocksDbStatus.PathNotFound"/>: there is none
+    /// <see cref="RocksDbStatus.LockHeld"/>: it is open already. <see cref="RocksDbStatus.PathNotFound"/>: there is
+    /// none
     /// and it is not to be made; nothing is created then. <see cref="RocksDbStatus.Corruption"/>: its files contradict
     /// each other, or <c>CURRENT</c> is missing.
     /// </exception>
@@ -53,7 +54,8 @@ public sealed partial class RocksDatabase
         ArgumentNullException.ThrowIfNull(options);
         string directory = NameRules.RequirePath(path);
         RequireExistence(directory, create: false);
-        return OpenWith(directory, options, AllFamilies(directory), readsOnly: true, (OpenedDatabase opened, ref nint error) =>
+        ColumnFamilyDescriptor[] all = AllFamilies(directory);
+        return OpenWith(directory, options, all, readsOnly: true, (OpenedDatabase opened, ref nint error) =>
         {
             unsafe
             {
@@ -79,7 +81,8 @@ public sealed partial class RocksDatabase
         string directory = NameRules.RequirePath(path);
         string own = NameRules.RequirePath(secondaryPath);
         RequireExistence(directory, create: false);
-        return OpenWith(directory, options, AllFamilies(directory), readsOnly: true, (OpenedDatabase opened, ref nint error) =>
+        ColumnFamilyDescriptor[] all = AllFamilies(directory);
+        return OpenWith(directory, options, all, readsOnly: true, (OpenedDatabase opened, ref nint error) =>
         {
             unsafe
             {
@@ -137,7 +140,8 @@ public sealed partial class RocksDatabase
         NativeError.ThrowIfSet(error, "destroy", directory);
     }
 
-    /// <summary>Rebuilds the manifest of a closed, damaged database from what its table and log files still hold.</summary>
+    /// <summary>Rebuilds the manifest of a closed, damaged database from what its table and log files still
+    /// hold.</summary>
     /// <remarks>Data may be lost, and deleted keys may return: keep a copy of the directory.</remarks>
     /// <exception cref="RocksDbException"><see cref="RocksDbStatus.PathNotFound"/>: no such directory.
     /// <see cref="RocksDbStatus.LockHeld"/>: it is open.</exception>
@@ -158,7 +162,8 @@ public sealed partial class RocksDatabase
 
     /// <summary>Reads what the writer has written since. Only after <see cref="OpenSecondary"/>.</summary>
     /// <returns><see langword="false"/> when files vanished under the reader; trying again later is safe.</returns>
-    /// <exception cref="RocksDbException"><see cref="RocksDbStatus.NotSupported"/>: not opened as a secondary.</exception>
+    /// <exception cref="RocksDbException"><see cref="RocksDbStatus.NotSupported"/>: not opened as a
+    /// secondary.</exception>
     public bool TryCatchUpWithPrimary()
     {
         ThrowIfDisposed();

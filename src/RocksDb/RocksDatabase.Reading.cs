@@ -130,8 +130,10 @@ public sealed unsafe partial class RocksDatabase
         }
     }
 
-    /// <summary>Reads many keys of one family at once, cheaper than one by one. The caller disposes the answer.</summary>
-    /// <exception cref="ArgumentException"><see cref="ReadOptions.MemoryTierOnly"/>: RocksDB 7.8.3 was seen to read from
+    /// <summary>Reads many keys of one family at once, cheaper than one by one. The caller disposes the
+    /// answer.</summary>
+    /// <exception cref="ArgumentException"><see cref="ReadOptions.MemoryTierOnly"/>: RocksDB 7.8.3 was seen to read
+    /// from
     /// disk all the same in this call, so it is refused.</exception>
     public MultiGetResult MultiGet(
         ColumnFamily family, IReadOnlyList<ReadOnlyMemory<byte>> keys, ReadOptions? options = null)

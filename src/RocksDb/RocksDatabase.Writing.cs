@@ -80,7 +80,8 @@ public sealed unsafe partial class RocksDatabase
 
     /// <summary>Applies a batch, whole or not at all.</summary>
     /// <exception cref="ArgumentException">The batch was filled for another database.</exception>
-    /// <exception cref="ObjectDisposedException">A family in the batch was dropped since; nothing was written.</exception>
+    /// <exception cref="ObjectDisposedException">A family in the batch was dropped since; nothing was
+    /// written.</exception>
     public void Write(WriteBatch batch, WriteOptions options)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -131,7 +132,8 @@ public sealed unsafe partial class RocksDatabase
         }
     }
 
-    /// <summary>Writes the log buffer out; with <paramref name="sync"/> everything written so far is then durable.</summary>
+    /// <summary>Writes the log buffer out; with <paramref name="sync"/> everything written so far is then
+    /// durable.</summary>
     public void FlushWal(bool sync)
     {
         ThrowIfDisposed();

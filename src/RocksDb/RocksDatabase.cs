@@ -99,7 +99,8 @@ public sealed partial class RocksDatabase : IDisposable
     /// Drops a column family and its data. Durable on return; reads that are under way, and open iterators, finish.
     /// Waits for writes, flushes and compactions of the family that are under way, and refuses new ones.
     /// </summary>
-    /// <exception cref="RocksDbException"><see cref="RocksDbStatus.InvalidArgument"/>: it is <c>default</c>.</exception>
+    /// <exception cref="RocksDbException"><see cref="RocksDbStatus.InvalidArgument"/>: it is
+    /// <c>default</c>.</exception>
     public void DropColumnFamily(ColumnFamily family)
     {
         lock (_familyGate)
@@ -121,6 +122,10 @@ public sealed partial class RocksDatabase : IDisposable
     }
 
     /// <summary>Closes the database. Calls under way finish first; later ones fail.</summary>
+    /// <remarks>
+    /// After a write failed because the disk was full, a library with assertions (Debian's 7.8.3 is one) ends the
+    /// process here, at the close of the log it could not write. Nothing that was acknowledged is lost by that.
+    /// </remarks>
     public void Dispose()
     {
         lock (_familyGate)

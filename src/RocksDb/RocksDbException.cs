@@ -1,6 +1,7 @@
 namespace Branching.RocksDb;
 
-/// <summary>RocksDB reported a failure. The message is "&lt;operation&gt; failed on &lt;path&gt;: &lt;its text&gt;".</summary>
+/// <summary>RocksDB reported a failure. The message is "&lt;operation&gt; failed on &lt;path&gt;: &lt;its
+/// text&gt;".</summary>
 public sealed class RocksDbException : Exception
 {
     /// <summary>Makes a failure of an unnamed operation.</summary>

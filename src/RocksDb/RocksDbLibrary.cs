@@ -3,7 +3,8 @@ using Branching.RocksDb.Interop;
 
 namespace Branching.RocksDb;
 
-/// <summary>The native library <c>librocksdb</c> that this process uses: where it came from and how new it is.</summary>
+/// <summary>The native library <c>librocksdb</c> that this process uses: where it came from and how new it
+/// is.</summary>
 /// <remarks>
 /// Looked for, in this order: <see cref="PreferredPath"/>; beside the application, also under
 /// <c>runtimes/&lt;rid&gt;/native</c>; the system's. It is loaded once, when first needed. All members are thread-safe.
@@ -39,7 +40,8 @@ public static class RocksDbLibrary
         }
     }
 
-    /// <summary>The file that was loaded, with symbolic links resolved where the system tells. Loads on first use.</summary>
+    /// <summary>The file that was loaded, with symbolic links resolved where the system tells. Loads on first
+    /// use.</summary>
     /// <exception cref="DllNotFoundException">No usable library; the message lists every place looked at.</exception>
     public static string LoadedFrom => Ensure().Path;
 
@@ -52,7 +54,8 @@ public static class RocksDbLibrary
     /// <exception cref="DllNotFoundException">No usable library; the message lists every place looked at.</exception>
     public static Version NativeVersion => Ensure().Version;
 
-    /// <summary>Loads the library now, so that a missing one is found at start-up and not at the first request.</summary>
+    /// <summary>Loads the library now, so that a missing one is found at start-up and not at the first
+    /// request.</summary>
     /// <exception cref="DllNotFoundException">No usable library; the message lists every place looked at.</exception>
     /// <exception cref="RocksDbException"><see cref="RocksDbStatus.NotSupported"/>: it is older than
     /// <see cref="MinimumVersion"/>.</exception>

@@ -65,7 +65,9 @@ public sealed class LibraryTests
         Assert.Contains(places, place => place.Contains(Path.Combine("runtimes", "linux-"), StringComparison.Ordinal)
             || !OperatingSystem.IsLinux());
         int lastBeside = Array.FindLastIndex(places, place => place.StartsWith(application, StringComparison.Ordinal));
-        Assert.All(places[(lastBeside + 1)..], place => Assert.DoesNotContain(application, place, StringComparison.Ordinal));
+        Assert.All(
+            places[(lastBeside + 1)..],
+            place => Assert.DoesNotContain(application, place, StringComparison.Ordinal));
         if (OperatingSystem.IsLinux())
         {
             Assert.Equal("librocksdb.so", places[lastBeside + 1]);

@@ -110,7 +110,8 @@ public sealed class LifetimeTests
         Assert.Throws<ObjectDisposedException>(() => database.Delete(family, default, writeOptions));
         Assert.Throws<ObjectDisposedException>(() => database.Write(batch, WriteOptions.Buffered));
         Assert.Throws<ObjectDisposedException>(
-            () => RocksDatabase.Open(store.Below("x"), new DatabaseOptions { CreateIfMissing = true, BlockCache = cache }));
+            () => RocksDatabase.Open(
+                store.Below("x"), new DatabaseOptions { CreateIfMissing = true, BlockCache = cache }));
         database.Dispose();
         AssertAllThrow(typeof(RocksDatabase), UseAfterDispose.Of(database, family, store.Below("checkpoint")));
         AssertAllThrow(typeof(Iterator), UseAfterDispose.Of(iterator));
@@ -118,7 +119,8 @@ public sealed class LifetimeTests
         AssertAllThrow(typeof(BlockCache), UseAfterDispose.Of(cache));
         AssertAllThrow(typeof(ReadOptions), UseAfterDispose.Of(readOptions));
         AssertAllThrow(typeof(PinnedValue), new(StringComparer.Ordinal) { ["Span"] = () => _ = pinned.Span.Length });
-        AssertAllThrow(typeof(MultiGetResult), new(StringComparer.Ordinal) { ["TryGet"] = () => many.TryGet(0, out _) });
+        AssertAllThrow(
+            typeof(MultiGetResult), new(StringComparer.Ordinal) { ["TryGet"] = () => many.TryGet(0, out _) });
     }
 
     [Fact]
@@ -180,7 +182,8 @@ public sealed class LifetimeTests
         const BindingFlags Own = BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly;
         IEnumerable<string> properties = type.GetProperties(Own).Select(property => property.Name);
         IEnumerable<string> methods = type.GetMethods(Own).Where(method => !method.IsSpecialName).Select(m => m.Name);
-        HashSet<string> known = new(uses.Keys.Select(use => use.Split(' ')[0]).Concat(harmless), StringComparer.Ordinal);
+        HashSet<string> known =
+            new(uses.Keys.Select(use => use.Split(' ')[0]).Concat(harmless), StringComparer.Ordinal);
         string[] missing = [.. properties.Concat(methods).Where(name => !known.Contains(name))];
         Assert.Empty(missing);
 

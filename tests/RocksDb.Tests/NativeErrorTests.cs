@@ -18,7 +18,7 @@ public sealed class NativeErrorTests
     [InlineData("Resource busy: ", RocksDbStatus.Busy)]
     [InlineData("Operation failed. Try again.: ", RocksDbStatus.TryAgain)]
     [InlineData("IO error: While read: /x: Input/output error", RocksDbStatus.IOError)]
-    [InlineData("IO error: No space left on device: While appending: /x: No space left on device", RocksDbStatus.NoSpace)]
+    [InlineData("IO error: No space left on device: While appending: /x", RocksDbStatus.NoSpace)]
     [InlineData("IO error: While appending to file: /x: Disk quota exceeded", RocksDbStatus.NoSpace)]
     [InlineData("IO error: No such file or directory: While mkdir: /x", RocksDbStatus.PathNotFound)]
     [InlineData("IO error: While mkdir if missing: /x: Permission denied", RocksDbStatus.PermissionDenied)]
@@ -60,9 +60,9 @@ public sealed class NativeErrorTests
             ' ', Enum.GetValues<RocksDbStatus>().Select(status => $"{status}={(int)status}"));
 
         Assert.Equal(
-            "Ok=0 NotFound=1 Corruption=2 NotSupported=3 InvalidArgument=4 IOError=5 NoSpace=6 PathNotFound=7 LockHeld=8 "
-            + "PermissionDenied=9 TooManyOpenFiles=10 Busy=11 TimedOut=12 Aborted=13 TryAgain=14 Incomplete=15 "
-            + "ShutdownInProgress=16 Unknown=17",
+            "Ok=0 NotFound=1 Corruption=2 NotSupported=3 InvalidArgument=4 IOError=5 NoSpace=6 PathNotFound=7 "
+            + "LockHeld=8 PermissionDenied=9 TooManyOpenFiles=10 Busy=11 TimedOut=12 Aborted=13 TryAgain=14 "
+            + "Incomplete=15 ShutdownInProgress=16 Unknown=17",
             numbers);
     }
 }

@@ -15,7 +15,8 @@ public sealed class OpeningTests
             () => RocksDatabase.OpenReadOnly(store.Directory, new DatabaseOptions()));
         RocksDbException follow = Assert.Throws<RocksDbException>(
             () => RocksDatabase.OpenSecondary(store.Directory, store.Below("own"), new DatabaseOptions()));
-        RocksDbException list = Assert.Throws<RocksDbException>(() => RocksDatabase.ListColumnFamilies(store.Directory));
+        RocksDbException list = Assert.Throws<RocksDbException>(
+            () => RocksDatabase.ListColumnFamilies(store.Directory));
 
         Assert.All([open, read, follow, list], failure => Assert.Equal(RocksDbStatus.PathNotFound, failure.Status));
         Assert.Contains(store.Directory, open.Message, StringComparison.Ordinal);
@@ -126,7 +127,8 @@ public sealed class OpeningTests
         store.Database.Dispose();
         File.Delete(store.Directory + table);
 
-        RocksDbException failure = Assert.Throws<RocksDbException>(() => RocksDatabase.Open(store.Directory, Creating()));
+        RocksDbException failure = Assert.Throws<RocksDbException>(
+            () => RocksDatabase.Open(store.Directory, Creating()));
 
         Assert.Equal(RocksDbStatus.Corruption, failure.Status);
         Assert.Contains(Path.GetFileNameWithoutExtension(table), failure.Message, StringComparison.Ordinal);
@@ -296,7 +298,9 @@ public sealed class OpeningTests
     }
 
     private static string[] Files(string directory) =>
-        [.. Directory.EnumerateFileSystemEntries(directory).Select(file => Path.GetFileName(file)!).Order(StringComparer.Ordinal)];
+        [.. Directory.EnumerateFileSystemEntries(directory)
+            .Select(file => Path.GetFileName(file)!)
+            .Order(StringComparer.Ordinal)];
 
     private static string[] Tables(string directory) =>
         [.. Directory.EnumerateFiles(directory, "*.sst").Order(StringComparer.Ordinal)];

@@ -155,7 +155,8 @@ public sealed class OptionsTests
         store.Put("k", "v");
 
         Assert.Null(silent.Database.GetStatistics());
-        Assert.Contains("rocksdb.number.keys.written COUNT : 1", store.Database.GetStatistics(), StringComparison.Ordinal);
+        Assert.Contains(
+            "rocksdb.number.keys.written COUNT : 1", store.Database.GetStatistics(), StringComparison.Ordinal);
     }
 
     [Fact]

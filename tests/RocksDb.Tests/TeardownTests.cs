@@ -5,7 +5,8 @@ using static Branching.RocksDb.Tests.TestStore;
 
 namespace Branching.RocksDb.Tests;
 
-/// <summary>Sixteen threads use a database while it is disposed. More rounds: BRANCHING_ROUNDS; a seed: BRANCHING_SEED.</summary>
+/// <summary>Sixteen threads use a database while it is disposed. More rounds: BRANCHING_ROUNDS; a seed:
+/// BRANCHING_SEED.</summary>
 public sealed class TeardownTests(ITestOutputHelper output)
 {
     private const int Threads = 16;

@@ -8,7 +8,8 @@ internal static class KeyRange
     {
         if (from.SequenceCompareTo(toExclusive) > 0)
         {
-            throw new ArgumentException("The range ends before it begins: its end is less than its start.", nameof(toExclusive));
+            throw new ArgumentException(
+                "The range ends before it begins: its end is less than its start.", nameof(toExclusive));
         }
     }
 }

@@ -21,7 +21,9 @@ internal static partial class LibraryVersion
     public static Version FromFileName(string path)
     {
         Match match = NumberedName().Match(Path.GetFileName(path));
-        return match.Success && Version.TryParse(match.Groups["version"].Value, out Version? version) ? version : Unknown;
+        return match.Success && Version.TryParse(match.Groups["version"].Value, out Version? version)
+            ? version
+            : Unknown;
     }
 
     /// <summary>Makes an empty database and reads the version out of its options file.</summary>
@@ -82,6 +84,7 @@ internal static partial class LibraryVersion
         return Unknown;
     }
 
-    [GeneratedRegex(@"^librocksdb(?:\.so)?\.(?<version>\d+\.\d+(?:\.\d+)?)(?:\.dylib)?$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(
+        @"^librocksdb(?:\.so)?\.(?<version>\d+\.\d+(?:\.\d+)?)(?:\.dylib)?$", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex NumberedName();
 }

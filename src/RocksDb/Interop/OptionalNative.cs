@@ -8,7 +8,8 @@ internal static unsafe class OptionalNative
     /// <summary>The release in which <c>rocksdb_enable_file_deletions</c> lost its <c>force</c> argument.</summary>
     private static readonly Version _withoutForce = new(9, 0);
 
-    /// <exception cref="RocksDbException"><see cref="RocksDbStatus.NotSupported"/>: the loaded library lacks it.</exception>
+    /// <exception cref="RocksDbException"><see cref="RocksDbStatus.NotSupported"/>: the loaded library lacks
+    /// it.</exception>
     public static nint Get(string function, string since)
     {
         if (TryGet(function, out nint address))
@@ -20,7 +21,8 @@ internal static unsafe class OptionalNative
             RocksDbStatus.NotSupported,
             "lookup of " + function,
             RocksDbLibrary.LoadedFrom,
-            $"RocksDB {RocksDbLibrary.NativeVersion} has no such function; it came with {since}. Load a newer library.");
+            $"RocksDB {RocksDbLibrary.NativeVersion} has no such function; it came with {since}. "
+            + "Load a newer library.");
     }
 
     public static bool TryGet(string function, out nint address) =>

@@ -2,7 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Branching.RocksDb.Interop;
 
-/// <summary>Owns the <c>rocksdb_pinnableslice_t*</c> array of one batched read; zero stands for an absent key.</summary>
+/// <summary>Owns the <c>rocksdb_pinnableslice_t*</c> array of one batched read; zero stands for an absent
+/// key.</summary>
 internal sealed class PinnedBatchHandle : SafeHandle
 {
     private readonly ParentReference _family;

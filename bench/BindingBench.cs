@@ -15,13 +15,13 @@ internal sealed class BindingBench(BenchOptions options, Report report, DbBench?
     private readonly string _fresh = Path.Combine(directory, "binding-fresh");
     private readonly string _data = Comparison.Describe(options.Records);
 
-    public void Run()
+    public async Task RunAsync()
     {
         Load(_loaded, options.Records);
         WarmUp();
-        Reads();
-        BufferedWrites();
-        SyncedWrites();
+        await ReadsAsync();
+        await BufferedWritesAsync();
+        await SyncedWritesAsync();
     }
 
     /// <summary>Makes a database of <paramref name="records"/> compacted records that both sides read.</summary>
@@ -55,40 +55,40 @@ internal sealed class BindingBench(BenchOptions options, Report report, DbBench?
         },
     });
 
-    private void Reads()
+    private async Task ReadsAsync()
     {
         string[] existing = ["--use_existing_db=1"];
-        _comparison.Run(
+        await _comparison.RunAsync(
             "point get", "Random point reads from the block cache, one thread.", _data, "a full scan",
-            "readrandom", () => Get(options.Records),
+            "readrandom", () => Task.FromResult(Get(options.Records)),
             db => db.Measure(_loaded, options.Records, "readseq,readrandom", existing));
-        _comparison.Run(
+        await _comparison.RunAsync(
             "forward scan", "All records in order from the block cache, key and value read, one thread.", _data,
-            "a full scan", "readseq", () => Scan(options.Records),
+            "a full scan", "readseq", () => Task.FromResult(Scan(options.Records)),
             db => db.Measure(_loaded, options.Records, "readseq,readseq", existing));
     }
 
-    private void BufferedWrites()
+    private async Task BufferedWritesAsync()
     {
-        _comparison.Run(
+        await _comparison.RunAsync(
             "put, buffered", "Random puts into an empty database, log written but not synced, one thread.", _data,
-            "200,000 puts elsewhere", "fillrandom", () => Put(options.Records),
+            "200,000 puts elsewhere", "fillrandom", () => Task.FromResult(Put(options.Records)),
             db => db.Measure(Fresh(), options.Records, "fillrandom"));
-        _comparison.Run(
+        await _comparison.RunAsync(
             "batch put, buffered", "Random puts in batches of 100 into an empty database, one thread.", _data,
-            "200,000 puts elsewhere", "fillrandom", () => PutBatches(options.Records),
+            "200,000 puts elsewhere", "fillrandom", () => Task.FromResult(PutBatches(options.Records)),
             db => db.Measure(Fresh(), options.Records, "fillrandom", $"--batch_size={Batch}"));
     }
 
-    private void SyncedWrites()
+    private async Task SyncedWritesAsync()
     {
         foreach (int writers in (int[])[1, 64])
         {
-            _comparison.Run(
+            await _comparison.RunAsync(
                 $"put, synced, {writers} writer{(writers == 1 ? "" : "s")}",
                 "Random puts into an empty database, each answered when the log is on disk.",
                 $"{_data}; {options.Seconds} seconds a run", "200,000 puts elsewhere", "fillrandom",
-                () => PutSynced(writers),
+                () => Task.FromResult(PutSynced(writers)),
                 db => db.Measure(
                     Fresh(), options.Records, "fillrandom", "--sync=1", $"--duration={options.Seconds}",
                     $"--threads={writers}"));

@@ -6,12 +6,6 @@ namespace Branching.Bench;
 /// <summary>Measures one of our operations and its peer in turn, so that noise of the machine meets both.</summary>
 internal sealed class Comparison(BenchOptions options, Report report, DbBench? peer, string layer)
 {
-    public void Run(
-        string name, string question, string data, string warmUp, string peerName,
-        Func<double> ours, Func<DbBench, double> theirs)
-        => RunAsync(name, question, data, warmUp, peerName, () => Task.FromResult(ours()), theirs)
-            .GetAwaiter().GetResult(); // Nothing in it waits: the binding has no asynchronous calls.
-
     public async Task RunAsync(
         string name, string question, string data, string warmUp, string peerName,
         Func<Task<double>> ours, Func<DbBench, double> theirs)

@@ -28,7 +28,9 @@ public enum BranchState
     /// <summary>The branch is gone; its lineage stays.</summary>
     Deleted = 2,
 
-    /// <summary>The catalog names the branch, but its store is not on the disk. It is not served and not replaced.</summary>
+    /// <summary>
+    /// The catalog names the branch, but its store is not on the disk. It is not served and not replaced.
+    /// </summary>
     Missing = 3,
 
     /// <summary>The store's own mark and the catalog disagree. It is not served.</summary>
@@ -43,7 +45,8 @@ public enum BranchState
 /// <param name="BranchSequence">
 /// The parent's last acknowledged sequence when the branch was asked for: the branch holds everything up to it.
 /// </param>
-/// <param name="Depth">How many branches lie between it and the main store, itself included; the main store has 0.</param>
+/// <param name="Depth">How many branches lie between it and the main store, itself included; the main store has
+/// 0.</param>
 /// <param name="CreatedAt">When it was created, UTC.</param>
 /// <param name="CreatedBy">Who asked for it.</param>
 /// <param name="Labels">The caller's labels.</param>

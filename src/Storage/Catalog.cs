@@ -5,7 +5,9 @@ using System.Text.Json;
 
 namespace Branching.Storage;
 
-/// <summary>The durable list of a database's branches: one file of checked lines, appended with one fsync a change.</summary>
+/// <summary>
+/// The durable list of a database's branches: one file of checked lines, appended with one fsync a change.
+/// </summary>
 /// <remarks>
 /// <para>
 /// <c>catalog/&lt;20 digits&gt;.log</c>; the highest number counts. Each line is the CRC-32C of its JSON, a space, the
@@ -50,7 +52,9 @@ internal sealed class Catalog : IDisposable
     /// <summary>Whether no catalog was found and this one is to be rebuilt from the stores' marks.</summary>
     public bool IsRebuilt { get; private set; }
 
-    /// <summary>Creates the catalog of a new database. Durable on return except for the directory's own entry.</summary>
+    /// <summary>
+    /// Creates the catalog of a new database. Durable on return except for the directory's own entry.
+    /// </summary>
     public static void Create(Disk disk, string directory, DatabaseId database, BranchRecord main)
     {
         disk.CreateDirectory(directory);
@@ -76,7 +80,9 @@ internal sealed class Catalog : IDisposable
         }
     }
 
-    /// <summary>Records one branch, durably; on failure nothing changed in memory and the file is repaired later.</summary>
+    /// <summary>
+    /// Records one branch, durably; on failure nothing changed in memory and the file is repaired later.
+    /// </summary>
     public void Set(BranchRecord record)
     {
         if (_inDoubt || _file is null)
@@ -84,7 +90,8 @@ internal sealed class Catalog : IDisposable
             Rewrite();
         }
 
-        byte[] line = Line(JsonSerializer.Serialize(BranchDocument.From(record, _database), Documents.Default.BranchDocument));
+        byte[] line = Line(JsonSerializer.Serialize(BranchDocument.From(record, _database),
+            Documents.Default.BranchDocument));
         try
         {
             _disk.Reach(CrashPoint.CatalogAppending);
@@ -185,7 +192,8 @@ internal sealed class Catalog : IDisposable
         foreach (string name in Disk.List(_directory))
         {
             if (name.EndsWith(Suffix, StringComparison.Ordinal) && long.TryParse(
-                name.AsSpan(0, name.Length - Suffix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long n))
+                name.AsSpan(0, name.Length - Suffix.Length), NumberStyles.None, CultureInfo.InvariantCulture,
+                    out long n))
             {
                 files.Add((n, Path.Combine(_directory, name)));
             }
@@ -259,7 +267,9 @@ internal sealed class Catalog : IDisposable
         }
     }
 
-    /// <summary>Writes all records as the next generation and goes on there; the old one is deleted afterwards.</summary>
+    /// <summary>
+    /// Writes all records as the next generation and goes on there; the old one is deleted afterwards.
+    /// </summary>
     private void Rewrite()
     {
         Forget();
@@ -302,7 +312,8 @@ internal sealed class Catalog : IDisposable
         foreach (BranchRecord record in _records.Values)
         {
             BranchDocument document = BranchDocument.From(record, _database);
-            text.Append(Encoding.UTF8.GetString(Line(JsonSerializer.Serialize(document, Documents.Default.BranchDocument))));
+            text.Append(Encoding.UTF8.GetString(Line(JsonSerializer.Serialize(document,
+                Documents.Default.BranchDocument))));
         }
 
         return text.ToString();
@@ -380,7 +391,9 @@ internal sealed class Catalog : IDisposable
 
     private static StorageException Damaged(string path, int offset, string why) => new(
         FailureKind.Corruption,
-        $"The catalog '{path}' is damaged at byte {offset}: {why}. It was left as it is. Put back an undamaged copy, or " +
-        "move the whole 'catalog' directory out of the database's directory: at the next start it is rebuilt from the " +
+        $"The catalog '{path}' is damaged at byte {offset}: {why}. It was left as it is. Put back an undamaged " +
+        "copy, or " +
+        "move the whole 'catalog' directory out of the database's directory: at the next start it is rebuilt " +
+        "from the " +
         "marks that every store carries (the lineage of deleted branches is lost then).");
 }

@@ -27,7 +27,8 @@ public sealed partial class DataRoot
                     FailureKind.DatabaseExists, $"Database '{name}' exists already. Use it, or choose another name.");
             }
 
-            return await Task.Run(() => MakeDatabaseAsync(name, createdBy), CancellationToken.None).ConfigureAwait(false);
+            return await Task.Run(() => MakeDatabaseAsync(name, createdBy),
+                CancellationToken.None).ConfigureAwait(false);
         }
         catch (StorageException e) when (e.Kind != FailureKind.DatabaseExists)
         {
@@ -41,7 +42,8 @@ public sealed partial class DataRoot
 
     /// <summary>Drops a database with all its branches. It is out of sight on return.</summary>
     /// <exception cref="StorageException">
-    /// <see cref="FailureKind.DatabaseNotFound"/>; <see cref="FailureKind.InUse"/>: a branch was still in use after 5 s,
+    /// <see cref="FailureKind.DatabaseNotFound"/>; <see cref="FailureKind.InUse"/>: a branch was still in use after 5
+    /// s,
     /// and the database serves on; or why the file system refused.
     /// </exception>
     public async Task DropDatabaseAsync(DatabaseName name, CancellationToken cancellationToken)
@@ -82,7 +84,8 @@ public sealed partial class DataRoot
         {
             _disk.Reach(CrashPoint.DatabaseBuildingStarted);
             DatabaseDocument document = new(
-                Formats.Database, id.ToString(), name.Value, _time.GetUtcNow(), createdBy, Epoch: 1, CleanShutdown: false);
+                Formats.Database, id.ToString(), name.Value, _time.GetUtcNow(), createdBy, Epoch: 1,
+                    CleanShutdown: false);
             await BuildAsync(new DatabaseFiles(_disk, building, _time), document).ConfigureAwait(false);
             _disk.Reach(CrashPoint.DatabaseBuilt);
             _disk.Rename(building, final);
@@ -108,8 +111,10 @@ public sealed partial class DataRoot
         files.CreatePlaces();
         DatabaseId id = DatabaseId.Parse(document.Id);
         BranchRecord main = new(
-            StoreId.New(_time), BranchName.Main, ParentId: null, ParentName: null, default, Depth: 0, document.CreatedAt,
-            document.CreatedBy, new Dictionary<string, string>(StringComparer.Ordinal), BranchState.Ready, LinkedFiles: 0, CopiedFiles: 0);
+            StoreId.New(_time), BranchName.Main, ParentId: null, ParentName: null, default, Depth: 0,
+                document.CreatedAt,
+            document.CreatedBy, new Dictionary<string, string>(StringComparer.Ordinal), BranchState.Ready,
+                LinkedFiles: 0, CopiedFiles: 0);
         string store = files.StoreOf(main.Id);
         LocalStore opened = _disk.Step(DiskStepKind.CreateStore, store, () => LocalStore.Open(
             store, $"branch 'main' of database '{document.Name}'", _resources, create: true, _logger, _time));
@@ -126,7 +131,8 @@ public sealed partial class DataRoot
         _disk.FlushDirectory(store);
         Catalog.Create(_disk, files.Catalog, id, main);
         files.WriteIdentity(document);
-        foreach (string place in (ReadOnlySpan<string>)[files.Stores, files.Building, files.Trash, files.Quarantine, files.Catalog])
+        foreach (string place in (ReadOnlySpan<string>)[files.Stores, files.Building, files.Trash, files.Quarantine,
+            files.Catalog])
         {
             _disk.FlushDirectory(place);
         }

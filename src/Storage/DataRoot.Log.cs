@@ -5,7 +5,8 @@ namespace Branching.Storage;
 /// <summary>Events 2050–2099: data root, databases, branches.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(2050, LogLevel.Information, "Opened the data root {Directory}: {Databases} databases in {ElapsedMs} ms")]
+    [LoggerMessage(2050, LogLevel.Information,
+        "Opened the data root {Directory}: {Databases} databases in {ElapsedMs} ms")]
     public static partial void RootOpened(this ILogger logger, string directory, int databases, double elapsedMs);
 
     [LoggerMessage(2051, LogLevel.Warning, "Start of {Directory}: {Finding}")]

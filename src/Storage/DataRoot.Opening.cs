@@ -66,7 +66,8 @@ public sealed partial class DataRoot
         {
             return DirectoryLock.TryAcquire(path, out int? holder) ?? throw new StorageException(
                 FailureKind.Locked,
-                $"The data root '{directory}' is in use by " + (holder is { } pid ? $"process {pid}" : "another process") +
+                $"The data root '{directory}' is in use by " + (holder is { } pid ? $"process {pid}"
+                    : "another process") +
                 ". One process opens a data root at a time: stop that one, or choose another directory.");
         }
         catch (LocalFileException e)
@@ -87,7 +88,8 @@ public sealed partial class DataRoot
             string temporary = format + ".tmp";
             _disk.DeleteFile(temporary);
             _disk.WriteNewFile(
-                temporary, JsonSerializer.Serialize(new RootDocument(Formats.Root), Documents.Default.RootDocument) + "\n");
+                temporary, JsonSerializer.Serialize(new RootDocument(Formats.Root),
+                    Documents.Default.RootDocument) + "\n");
             _disk.Rename(temporary, format);
         }
 
@@ -171,7 +173,8 @@ public sealed partial class DataRoot
         Catalog catalog = Catalog.Load(_disk, files.Catalog, DatabaseId.Parse(document.Id));
         try
         {
-            IReadOnlyDictionary<StoreId, BranchState> states = new DatabaseReconciler(files, document, catalog, notes).Run();
+            IReadOnlyDictionary<StoreId, BranchState> states = new DatabaseReconciler(files, document, catalog,
+                notes).Run();
             if (document.CleanShutdown)
             {
                 document = document with { CleanShutdown = false };

@@ -15,7 +15,8 @@ namespace Branching.Storage;
 /// <param name="BlockCacheBytes">Memory of the block cache in use.</param>
 /// <param name="FreeBytes">Bytes that this user may still write to the file system.</param>
 public sealed record DataRootStatistics(
-    int Databases, int Branches, int OpenStores, int MaxOpenStores, long MemtableBytes, long BlockCacheBytes, long FreeBytes);
+    int Databases, int Branches, int OpenStores, int MaxOpenStores, long MemtableBytes, long BlockCacheBytes,
+        long FreeBytes);
 
 /// <summary>The directory in which one process keeps its databases. Thread-safe.</summary>
 /// <remarks>
@@ -35,7 +36,8 @@ public sealed partial class DataRoot : IAsyncDisposable
     private readonly SemaphoreSlim _turn = new(1, 1);
     private int _disposed;
 
-    private DataRoot(string directory, StorageOptions options, Disk disk, ILogger logger, TimeProvider time, DirectoryLock held)
+    private DataRoot(string directory, StorageOptions options, Disk disk, ILogger logger, TimeProvider time,
+        DirectoryLock held)
     {
         Directory = directory;
         Options = options;
@@ -67,7 +69,8 @@ public sealed partial class DataRoot : IAsyncDisposable
     /// <summary>Opens the data root named by the options, creating it when absent.</summary>
     /// <exception cref="StorageException">
     /// <see cref="FailureKind.Locked"/>: another process holds it (the message names it);
-    /// <see cref="FailureKind.InvalidArgument"/>: the options are not legal; <see cref="FailureKind.UnknownStore"/>: the
+    /// <see cref="FailureKind.InvalidArgument"/>: the options are not legal; <see cref="FailureKind.UnknownStore"/>:
+    /// the
     /// directory is a foreign store; <see cref="FailureKind.FormatTooNew"/>…
     /// </exception>
     public static Task<DataRoot> OpenAsync(
@@ -83,7 +86,8 @@ public sealed partial class DataRoot : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         CheckOptions(options);
         ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("Branching.Storage");
-        return Task.Run(() => Open(options, disk, logger, time ?? TimeProvider.System, cancellationToken), cancellationToken);
+        return Task.Run(() => Open(options, disk, logger, time ?? TimeProvider.System, cancellationToken),
+            cancellationToken);
     }
 
     /// <summary>Whether a database of that name is on this node, be it served or not.</summary>
@@ -162,13 +166,15 @@ public sealed partial class DataRoot : IAsyncDisposable
             if (result.Failed)
             {
                 throw new StorageException(
-                    FailureKind.InvalidArgument, $"The options of {StorageOptions.Section} are not legal: {result.FailureMessage}");
+                    FailureKind.InvalidArgument, $"The options of {StorageOptions.Section} are not legal: " +
+                        $"{result.FailureMessage}");
             }
         }
     }
 
     private static StorageException NotFound(DatabaseName name) => new(
-        FailureKind.DatabaseNotFound, $"There is no database '{name}' on this node. List the databases, or create it first.");
+        FailureKind.DatabaseNotFound, $"There is no database '{name}' on this node. List the databases, or " +
+            "create it first.");
 
     private void ThrowIfDisposed()
     {

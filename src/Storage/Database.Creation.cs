@@ -17,10 +17,12 @@ public sealed partial class Database
     /// Cancellation ends the waiting, not the creation.
     /// </remarks>
     /// <exception cref="StorageException">
-    /// Nothing is left behind, the parent is untouched and the name is free again. <see cref="FailureKind.BranchExists"/>,
+    /// Nothing is left behind, the parent is untouched and the name is free again.
+    /// <see cref="FailureKind.BranchExists"/>,
     /// <see cref="FailureKind.ParentNotFound"/>, <see cref="FailureKind.BeingDeleted"/>,
     /// <see cref="FailureKind.TooManyBranches"/>, <see cref="FailureKind.BranchTooDeep"/>,
-    /// <see cref="FailureKind.Overloaded"/>, <see cref="FailureKind.DiskFull"/>, <see cref="FailureKind.PermissionDenied"/>…
+    /// <see cref="FailureKind.Overloaded"/>, <see cref="FailureKind.DiskFull"/>,
+    /// <see cref="FailureKind.PermissionDenied"/>…
     /// </exception>
     public async Task<BranchRecord> CreateBranchAsync(CreateBranch request, CancellationToken cancellationToken)
     {
@@ -37,7 +39,8 @@ public sealed partial class Database
 
             if (_creating.TryGetValue(request.Name, out Creation? other))
             {
-                creation = other.IsSameAs(request) ? other : throw Exists(request.Name, "is being created by another request");
+                creation = other.IsSameAs(request) ? other : throw Exists(request.Name,
+                    "is being created by another request");
             }
             else
             {
@@ -58,8 +61,10 @@ public sealed partial class Database
             {
                 throw new StorageException(
                     FailureKind.Overloaded,
-                    $"{_options.MaxBranchCreationsInFlight} branches of database '{Name}' are being created and none was " +
-                    $"finished in {_options.WriteTimeout.TotalSeconds:0.#} s. Try again, or raise MaxBranchCreationsInFlight.");
+                    $"{_options.MaxBranchCreationsInFlight} branches of database '{Name}' are being created and " +
+                    "none was " +
+                    $"finished in {_options.WriteTimeout.TotalSeconds:0.#} s. Try again, or raise " +
+                    "MaxBranchCreationsInFlight.");
             }
 
             try
@@ -101,7 +106,8 @@ public sealed partial class Database
             _disk.Reach(CrashPoint.CreationCheckpointed);
             BranchRecord record = new(
                 id, request.Name, parent.Id, parent.Name, checkpoint.Sequence, parent.Depth + 1, _time.GetUtcNow(),
-                request.CreatedBy, Copy(request.Labels), BranchState.Ready, checkpoint.LinkedFiles, checkpoint.CopiedFiles,
+                request.CreatedBy, Copy(request.Labels), BranchState.Ready, checkpoint.LinkedFiles,
+                    checkpoint.CopiedFiles,
                 checkpoint.TotalBytes, DeletedAt: null, request.OperationId);
             StoreMarker.Write(_disk, building, record, Id);
             _disk.Reach(CrashPoint.CreationMarked);
@@ -152,7 +158,9 @@ public sealed partial class Database
         }
     }
 
-    /// <summary>Removes what a failed creation made. What cannot be removed now is reconciled at the next start.</summary>
+    /// <summary>
+    /// Removes what a failed creation made. What cannot be removed now is reconciled at the next start.
+    /// </summary>
     private async Task UndoAsync(StoreId id, bool published)
     {
         if (!published)
@@ -231,7 +239,8 @@ public sealed partial class Database
         if (existing.State is BranchState.Deleting)
         {
             throw new StorageException(
-                FailureKind.BeingDeleted, $"{LabelOf(request.Name)} is being deleted; create it again when that is done.");
+                FailureKind.BeingDeleted, $"{LabelOf(request.Name)} is being deleted; create it again when that " +
+                    "is done.");
         }
 
         return request.OperationId is { } operation && existing.OperationId == operation
@@ -260,8 +269,10 @@ public sealed partial class Database
             ? parent
             : throw new StorageException(
                 FailureKind.BranchTooDeep,
-                $"{LabelOf(request.Name)} was not created: its parent '{request.Parent}' is {parent.Depth} branches away " +
-                $"from 'main', the most allowed is {_options.MaxBranchDepth}. Branch from one nearer to 'main', or raise " +
+                $"{LabelOf(request.Name)} was not created: its parent '{request.Parent}' is {parent.Depth} " +
+                "branches away " +
+                $"from 'main', the most allowed is {_options.MaxBranchDepth}. Branch from one nearer to 'main', " +
+                "or raise " +
                 "MaxBranchDepth.");
     }
 
@@ -277,7 +288,8 @@ public sealed partial class Database
         ArgumentNullException.ThrowIfNull(request);
         if (request.Name.Value.Length == 0 || request.Parent.Value.Length == 0)
         {
-            throw new StorageException(FailureKind.InvalidName, "A branch needs a name and a parent: one of them is empty.");
+            throw new StorageException(FailureKind.InvalidName, "A branch needs a name and a parent: one of them " +
+                "is empty.");
         }
 
         CheckText(request.CreatedBy, MaxText, nameof(request.CreatedBy));

@@ -14,7 +14,8 @@ public sealed partial class Database
     /// </summary>
     /// <exception cref="StorageException">
     /// <see cref="FailureKind.BranchNotFound"/>; <see cref="FailureKind.InvalidArgument"/> for the main store;
-    /// <see cref="FailureKind.BeingDeleted"/>; <see cref="FailureKind.InUse"/>: leases were still held after 5 s, and the
+    /// <see cref="FailureKind.BeingDeleted"/>; <see cref="FailureKind.InUse"/>: leases were still held after 5 s, and
+    /// the
     /// branch serves on; or why the file system refused.
     /// </exception>
     public async Task<BranchRecord> DeleteBranchAsync(BranchName name, CancellationToken cancellationToken)
@@ -64,7 +65,8 @@ public sealed partial class Database
         {
             throw new StorageException(
                 FailureKind.InUse,
-                $"it was still in use after {LeaseDeadline.TotalSeconds:0.#} s. It serves on; end its cursors and branch " +
+                $"it was still in use after {LeaseDeadline.TotalSeconds:0.#} s. It serves on; end its cursors " +
+                "and branch " +
                 "creations, then try again.");
         }
 
@@ -109,7 +111,8 @@ public sealed partial class Database
         if (before == BranchState.Damaged)
         {
             // It may not be this branch's data, so it may be the only copy of something else.
-            _files.SetAside(store, $"{LabelOf(record.Name)} was deleted while its store's mark disagreed with the catalog");
+            _files.SetAside(store, $"{LabelOf(record.Name)} was deleted while its store's mark disagreed with " +
+                "the catalog");
             return false;
         }
 
@@ -137,7 +140,8 @@ public sealed partial class Database
 
         if (repaired)
         {
-            _living[record.Name] = record with { State = record.State == BranchState.Deleting ? BranchState.Ready : record.State };
+            _living[record.Name] = record with { State = record.State == BranchState.Deleting ? BranchState.Ready
+                : record.State };
             slot.Restore();
         }
     }

@@ -12,7 +12,8 @@ public sealed partial class Database
             if (_creating.Count > 0 || _deleting.Count > 0)
             {
                 throw new StorageException(
-                    FailureKind.InUse, "branches are being created or deleted. It serves on; try again when they are done.");
+                    FailureKind.InUse, "branches are being created or deleted. It serves on; try again when they " +
+                        "are done.");
             }
 
             _closed = true;
@@ -32,7 +33,8 @@ public sealed partial class Database
                 {
                     throw new StorageException(
                         FailureKind.InUse,
-                        $"{slot.Label} was still in use after {LeaseDeadline.TotalSeconds:0.#} s. It serves on; end its " +
+                        $"{slot.Label} was still in use after {LeaseDeadline.TotalSeconds:0.#} s. It serves on; " +
+                        "end its " +
                         "cursors and try again.");
                 }
 

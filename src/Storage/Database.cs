@@ -11,7 +11,8 @@ namespace Branching.Storage;
 /// deletion. What a crash leaves on either side of it is undone or finished at the next start.
 /// </remarks>
 [SuppressMessage(
-    "Reliability", "CA1001", Justification = "Its semaphores never hand out a wait handle, so they hold nothing to free.")]
+    "Reliability", "CA1001",
+        Justification = "Its semaphores never hand out a wait handle, so they hold nothing to free.")]
 public sealed partial class Database
 {
     private readonly DatabaseFiles _files;
@@ -77,7 +78,8 @@ public sealed partial class Database
     /// <summary>Opens the branch's store when it is not open, and keeps it open while the lease is held.</summary>
     /// <exception cref="StorageException">
     /// <see cref="FailureKind.BranchNotFound"/>, <see cref="FailureKind.BeingDeleted"/>,
-    /// <see cref="FailureKind.MissingStore"/>, <see cref="FailureKind.UnknownStore"/>, <see cref="FailureKind.Overloaded"/>
+    /// <see cref="FailureKind.MissingStore"/>, <see cref="FailureKind.UnknownStore"/>,
+    /// <see cref="FailureKind.Overloaded"/>
     /// when all stores that may be open are in use, or why the store did not open.
     /// </exception>
     public ValueTask<StoreLease> AcquireAsync(BranchName branch, CancellationToken cancellationToken)
@@ -163,7 +165,9 @@ public sealed partial class Database
 
     internal int OpenableBranches => _living.Count;
 
-    /// <summary>Closes every store of this database and stops serving. The registry closes stores by itself at the end.</summary>
+    /// <summary>
+    /// Closes every store of this database and stops serving. The registry closes stores by itself at the end.
+    /// </summary>
     internal async Task CloseAsync(bool markClean)
     {
         _closed = true;
@@ -231,7 +235,9 @@ public sealed partial class Database
         return await slot.AcquireAsync(record, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The mark inside the store's directory decides whose data these are (rule C6.6 of the crash matrix).</summary>
+    /// <summary>
+    /// The mark inside the store's directory decides whose data these are (rule C6.6 of the crash matrix).
+    /// </summary>
     private void CheckMark(BranchRecord record)
     {
         string directory = _files.StoreOf(record.Id);
@@ -268,12 +274,14 @@ public sealed partial class Database
 
     private StorageException Missing(BranchRecord record) => new(
         FailureKind.MissingStore,
-        $"The store {record.Id} of {LabelOf(record.Name)} is not at '{_files.StoreOf(record.Id)}'. Nothing was created in " +
+        $"The store {record.Id} of {LabelOf(record.Name)} is not at '{_files.StoreOf(record.Id)}'. Nothing was " +
+        "created in " +
         "its place: put the directory back and restart, or delete the branch.");
 
     private StorageException Damaged(BranchRecord record) => new(
         FailureKind.Corruption,
-        $"The mark of store {record.Id} and the catalog disagree on {LabelOf(record.Name)}. It is not served: put its own " +
+        $"The mark of store {record.Id} and the catalog disagree on {LabelOf(record.Name)}. It is not served: " +
+        "put its own " +
         $"{StoreMarker.FileName} back and restart, or delete the branch.");
 
     private string LabelOf(BranchName name) => $"branch '{name}' of database '{Name}'";

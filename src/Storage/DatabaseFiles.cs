@@ -69,7 +69,8 @@ internal sealed class DatabaseFiles(Disk disk, string directory, TimeProvider ti
         string place = Path.Combine(Quarantine, $"{stamp}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
         Disk.CreateDirectory(place);
         string json = JsonSerializer.Serialize(
-            new QuarantineReason(Path.GetRelativePath(Directory, path), reason, now), Documents.Default.QuarantineReason);
+            new QuarantineReason(Path.GetRelativePath(Directory, path), reason, now),
+                Documents.Default.QuarantineReason);
         Disk.WriteNewFile(Path.Combine(place, "reason.json"), json + "\n");
         Disk.FlushDirectory(Quarantine);
         Disk.Rename(path, Path.Combine(place, Path.GetFileName(path)));
@@ -83,7 +84,8 @@ internal sealed class DatabaseFiles(Disk disk, string directory, TimeProvider ti
     {
         string text = Disk.TryReadText(Identity) ?? throw new StorageException(
             FailureKind.UnknownStore,
-            $"The directory '{Directory}' is not a database: it has no {IdentityName}. It is not opened and not touched; " +
+            $"The directory '{Directory}' is not a database: it has no {IdentityName}. It is not opened and not " +
+            "touched; " +
             "move it away, or put its own file back.");
         DatabaseDocument document = Documents.Read(
             text, Formats.Database, Documents.Default.DatabaseDocument, "The database's identity", Identity);
@@ -92,7 +94,8 @@ internal sealed class DatabaseFiles(Disk disk, string directory, TimeProvider ti
             ? document
             : throw new StorageException(
                 FailureKind.Corruption,
-                $"'{Identity}' names database '{Names.Show(document.Name)}' but stands in the directory of '{name}'. It is " +
+                $"'{Identity}' names database '{Names.Show(document.Name)}' but stands in the directory of " +
+                $"'{name}'. It is " +
                 "not opened: give the directory its own name back.");
     }
 

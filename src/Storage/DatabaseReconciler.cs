@@ -3,7 +3,8 @@ namespace Branching.Storage;
 /// <summary>Brings one database's directories and catalog to one truth before it serves (docs/formats.md).</summary>
 /// <remarks>
 /// Runs before anything is opened, may be killed anywhere and run again. Deletes only what was never visible
-/// (<c>building/</c>) or was on its way out (<c>trash/</c>); whatever else does not fit is set aside or left and reported.
+/// (<c>building/</c>) or was on its way out (<c>trash/</c>); whatever else does not fit is set aside or left and
+/// reported.
 /// </remarks>
 internal sealed class DatabaseReconciler(
     DatabaseFiles files, DatabaseDocument document, Catalog catalog, ReconciliationNotes notes)
@@ -32,7 +33,8 @@ internal sealed class DatabaseReconciler(
 
         if (catalog.DroppedTornLine)
         {
-            notes.Add($"The catalog of database '{document.Name}' ended in a torn line of an unanswered change; it was dropped.");
+            notes.Add($"The catalog of database '{document.Name}' ended in a torn line of an unanswered change; " +
+                "it was dropped.");
         }
 
         if (catalog.IsRebuilt)
@@ -44,7 +46,8 @@ internal sealed class DatabaseReconciler(
             ? _states
             : throw new StorageException(
                 FailureKind.MissingStore,
-                $"Database '{document.Name}' at '{files.Directory}' has no main store, neither in its catalog nor on the " +
+                $"Database '{document.Name}' at '{files.Directory}' has no main store, neither in its catalog " +
+                "nor on the " +
                 "disk. Nothing was created in its place: put the database's directory back from a copy.");
     }
 
@@ -128,7 +131,9 @@ internal sealed class DatabaseReconciler(
         return present;
     }
 
-    /// <summary>A published store without a record: its creation was killed between the rename and the catalog.</summary>
+    /// <summary>
+    /// A published store without a record: its creation was killed between the rename and the catalog.
+    /// </summary>
     private bool TryAdopt(string path, HashSet<BranchName> names)
     {
         BranchRecord mark;

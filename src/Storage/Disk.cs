@@ -32,7 +32,9 @@ internal sealed class Disk
     /// <summary>Called before each step; what it throws is treated as the step's own failure.</summary>
     public Action<DiskStep>? BeforeStep { get; init; }
 
-    /// <summary>Called between steps, at each point of a protocol where a crash leaves something to reconcile.</summary>
+    /// <summary>
+    /// Called between steps, at each point of a protocol where a crash leaves something to reconcile.
+    /// </summary>
     public Action<CrashPoint>? AtCrashPoint { get; init; }
 
     public void Reach(CrashPoint point) => AtCrashPoint?.Invoke(point);
@@ -61,7 +63,8 @@ internal sealed class Disk
     public void FlushOpenFile(FileStream file) =>
         Run(new(DiskStepKind.FlushFile, file.Name), _ => RandomAccess.FlushToDisk(file.SafeFileHandle));
 
-    public void FlushFile(string path) => Run(new(DiskStepKind.FlushFile, path), static s => LocalFiles.FlushFile(s.Path));
+    public void FlushFile(string path) => Run(new(DiskStepKind.FlushFile, path), static s =>
+        LocalFiles.FlushFile(s.Path));
 
     public void FlushDirectory(string path) =>
         Run(new(DiskStepKind.FlushDirectory, path), static s => LocalFiles.FlushDirectory(s.Path));
@@ -143,9 +146,12 @@ internal sealed class Disk
         return errno switch
         {
             Eperm or Eacces => (FailureKind.PermissionDenied, "Give this process's user access to it and try again."),
-            Erofs => (FailureKind.PermissionDenied, "The file system is read-only: remount it for writing and try again."),
-            Enospc or Edquot => (FailureKind.DiskFull, "Free space (or inodes, or quota) on that file system and try again."),
-            Emfile or Enfile => (FailureKind.TooManyOpenFiles, "Raise the limit of open files, or lower MaxOpenStores."),
+            Erofs => (FailureKind.PermissionDenied,
+                "The file system is read-only: remount it for writing and try again."),
+            Enospc or Edquot => (FailureKind.DiskFull,
+                "Free space (or inodes, or quota) on that file system and try again."),
+            Emfile or Enfile => (FailureKind.TooManyOpenFiles,
+                "Raise the limit of open files, or lower MaxOpenStores."),
             _ => (FailureKind.Io, "Check the disk and the system log."),
         };
     }

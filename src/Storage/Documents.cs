@@ -18,7 +18,8 @@ internal static class Formats
         {
             throw new StorageException(
                 FailureKind.FormatTooNew,
-                $"{what} '{path}' has format {found}; this version reads formats up to {supported}. It was left as it is: " +
+                $"{what} '{path}' has format {found}; this version reads formats up to {supported}. It was left " +
+                "as it is: " +
                 "run the newer version that wrote it.");
         }
 
@@ -71,7 +72,8 @@ internal sealed record BranchDocument(
     public BranchRecord ToRecord() => new(
         StoreId.Parse(Id), BranchName.Parse(Name), Parent is null ? null : StoreId.Parse(Parent),
         ParentName is null ? null : BranchName.Parse(ParentName), new Sequence(Sequence), Depth, CreatedAt, CreatedBy,
-        (IReadOnlyDictionary<string, string>?)Labels ?? System.Collections.Frozen.FrozenDictionary<string, string>.Empty,
+        (IReadOnlyDictionary<string, string>?)Labels ?? System.Collections.Frozen.FrozenDictionary<string,
+            string>.Empty,
         State, LinkedFiles, CopiedFiles, TotalBytes, DeletedAt, OperationId);
 }
 

@@ -3,7 +3,9 @@ using System.Diagnostics.CodeAnalysis;
 namespace Branching.Storage;
 
 /// <summary>The name of a database: 1 to 63 of <c>a-z 0-9 . _ -</c>, beginning with a letter or digit.</summary>
-/// <remarks>The name is also the name of a directory, so it is restricted to what every file system keeps apart.</remarks>
+/// <remarks>
+/// The name is also the name of a directory, so it is restricted to what every file system keeps apart.
+/// </remarks>
 public readonly record struct DatabaseName
 {
     /// <summary>The longest legal name, in characters.</summary>

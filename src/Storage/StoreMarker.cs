@@ -4,7 +4,8 @@ namespace Branching.Storage;
 
 /// <summary><c>branch.json</c>: the mark inside every store's directory that says whose it is.</summary>
 /// <remarks>
-/// Written and fsynced before the directory is published, never changed after. It is the authority on the data (identity,
+/// Written and fsynced before the directory is published, never changed after. It is the authority on the data
+/// (identity,
 /// parent, sequence); the catalog is the authority on names and states, and can be rebuilt from the marks.
 /// </remarks>
 internal static class StoreMarker
@@ -51,6 +52,7 @@ internal static class StoreMarker
 
     private static StorageException Unknown(string directory, string why) => new(
         FailureKind.UnknownStore,
-        $"The directory '{directory}' is not a store of this database: {why}. It is not opened and not touched; move it " +
+        $"The directory '{directory}' is not a store of this database: {why}. It is not opened and not touched; " +
+        "move it " +
         "away, or put its own branch.json back.");
 }

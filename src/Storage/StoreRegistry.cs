@@ -28,7 +28,8 @@ internal sealed class StoreRegistry : IAsyncDisposable
         _time = time;
         _opening = new SemaphoreSlim(Math.Max(2, Environment.ProcessorCount));
         _room = new SemaphoreSlim(1, 1);
-        TimeSpan period = TimeSpan.FromTicks(Math.Max(TimeSpan.TicksPerSecond, resources.Options.StoreIdleTimeout.Ticks / 4));
+        TimeSpan period = TimeSpan.FromTicks(Math.Max(TimeSpan.TicksPerSecond,
+            resources.Options.StoreIdleTimeout.Ticks / 4));
         _idleTimer = time.CreateTimer(_ => _ = CloseIdleQuietlyAsync(), null, period, period);
     }
 
@@ -140,7 +141,8 @@ internal sealed class StoreRegistry : IAsyncDisposable
                     Closed();
                     throw new StorageException(
                         FailureKind.Overloaded,
-                        $"Opening {label} was given up after {Deadline.TotalSeconds:0.#} s: all {max} stores that may be " +
+                        $"Opening {label} was given up after {Deadline.TotalSeconds:0.#} s: all {max} stores " +
+                        "that may be " +
                         "open are in use. Try again, or raise MaxOpenStores.");
                 }
 
@@ -202,7 +204,9 @@ internal sealed class StoreSlot(StoreRegistry registry, string directory, string
         }
     }
 
-    /// <summary>Takes a lease, opening the store when needed. A failed opening is forgotten: the next call tries again.</summary>
+    /// <summary>
+    /// Takes a lease, opening the store when needed. A failed opening is forgotten: the next call tries again.
+    /// </summary>
     public async Task<StoreLease> AcquireAsync(BranchRecord branch, CancellationToken cancellationToken)
     {
         while (true)

@@ -4,7 +4,9 @@ using System.Text;
 
 namespace Branching.RocksDb.Files;
 
-/// <summary>An exclusive, advisory lock on a file, held by one process until disposed or until the process ends.</summary>
+/// <summary>
+/// An exclusive, advisory lock on a file, held by one process until disposed or until the process ends.
+/// </summary>
 /// <remarks>
 /// The lock is the operating system's (<c>flock</c>), so a killed holder leaves none behind; the file itself stays,
 /// because deleting it would let two processes lock two files of one name. Its text is the holder's process id.
@@ -102,9 +104,11 @@ public sealed class DirectoryLock : IDisposable
     {
         try
         {
-            using FileStream file = new(lockFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using FileStream file = new(lockFile, FileMode.Open, FileAccess.Read,
+                FileShare.ReadWrite | FileShare.Delete);
             using StreamReader reader = new(file);
-            return int.TryParse(reader.ReadLine(), NumberStyles.None, CultureInfo.InvariantCulture, out int pid) ? pid : null;
+            return int.TryParse(reader.ReadLine(), NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
+                ? pid : null;
         }
         catch (IOException)
         {

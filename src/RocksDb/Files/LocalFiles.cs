@@ -32,7 +32,9 @@ public sealed class LocalFileException : IOException
     public int Errno { get; }
 }
 
-/// <summary>File primitives that .NET lacks: durable directory entries, hard links, renames that never overwrite.</summary>
+/// <summary>
+/// File primitives that .NET lacks: durable directory entries, hard links, renames that never overwrite.
+/// </summary>
 /// <remarks>Thread-safe. All of them block.</remarks>
 public static class LocalFiles
 {
@@ -74,7 +76,8 @@ public static class LocalFiles
 
         const int BlockBytes = 512; // stat(2): blocks are counted in 512 bytes whatever the file system uses.
         ulong device = ((ulong)s.DeviceMajor << 32) | s.DeviceMinor;
-        return new FileStatus(device, s.Inode, s.LinkCount, checked((long)s.Bytes), checked((long)s.Blocks * BlockBytes));
+        return new FileStatus(device, s.Inode, s.LinkCount, checked((long)s.Bytes),
+            checked((long)s.Blocks * BlockBytes));
     }
 
     /// <summary>Renames a file or directory in one step; never replaces what stands at the target.</summary>

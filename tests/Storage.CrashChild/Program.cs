@@ -1,0 +1,121 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+
+namespace Branching.Storage.CrashChild;
+
+/// <summary>
+/// Does one operation on a data root and kills itself (SIGKILL) at the given event of it; the test that started it
+/// then opens the root. Arguments: root, scenario, number of the event (0: none), "points" or "all" events.
+/// </summary>
+internal static class Program
+{
+    private static readonly DatabaseName _shop = DatabaseName.Parse("shop");
+    private static bool _armed;
+    private static int _event;
+    private static int _killAt;
+
+    public static async Task<int> Main(string[] args)
+    {
+        string directory = args[0];
+        string scenario = args[1];
+        _killAt = int.Parse(args[2], CultureInfo.InvariantCulture);
+        bool everyStep = args[3] == "all";
+        _armed = scenario is "open" or "close";
+        Disk disk = new()
+        {
+            AtCrashPoint = point => Happen("point " + point),
+            BeforeStep = everyStep ? step => Happen("step " + step.Kind) : null,
+        };
+        StorageOptions options = new() { DataRoot = directory, BlockCacheBytes = 8 << 20,
+            MemtableBudgetBytes = 32 << 20 };
+        DataRoot root = await DataRoot.OpenAsync(options, disk).ConfigureAwait(false);
+        await RunAsync(root, scenario).ConfigureAwait(false);
+        Say("done");
+        await root.DisposeAsync().ConfigureAwait(false);
+        return 0;
+    }
+
+    private static async Task RunAsync(DataRoot root, string scenario)
+    {
+        if (scenario is "open" or "close")
+        {
+            return;
+        }
+
+        Database shop = await root.GetDatabaseAsync(_shop, default).ConfigureAwait(false);
+        _armed = true;
+        switch (scenario)
+        {
+            case "create-branch":
+                await shop.CreateBranchAsync(Request("fresh"), default).ConfigureAwait(false);
+                break;
+            case "delete-branch":
+                await shop.DeleteBranchAsync(BranchName.Parse("doomed"), default).ConfigureAwait(false);
+                break;
+            case "create-database":
+                await root.CreateDatabaseAsync(DatabaseName.Parse("other"), "child", default).ConfigureAwait(false);
+                break;
+            case "drop-database":
+                await root.DropDatabaseAsync(_shop, default).ConfigureAwait(false);
+                break;
+            case "write":
+                await WriteForEverAsync(shop).ConfigureAwait(false);
+                break;
+            default:
+                throw new ArgumentException($"No scenario '{scenario}'.", nameof(scenario));
+        }
+
+        _armed = false;
+    }
+
+    /// <summary>Writes and branches until killed; every line it says was acknowledged before.</summary>
+    private static async Task WriteForEverAsync(Database shop)
+    {
+        for (int i = 0; ; i++)
+        {
+            string name = $"r{i:0000}";
+            await shop.CreateBranchAsync(Request(name), default).ConfigureAwait(false);
+            Say($"branch {name}");
+            for (int k = 0; k < 5; k++)
+            {
+                using StoreLease lease = await shop.AcquireAsync(BranchName.Parse(name), default).ConfigureAwait(false);
+                WriteRequest put = new(
+                    [new WriteOperation(WriteKind.Put, null, Encoding.UTF8.GetBytes($"k{k}"),
+                        Encoding.UTF8.GetBytes($"{i}"))]);
+                await lease.Store.WriteAsync(put, default).ConfigureAwait(false);
+                Say($"put {name} k{k} {i}");
+            }
+
+            if (i % 3 == 2)
+            {
+                await shop.DeleteBranchAsync(BranchName.Parse(name), default).ConfigureAwait(false);
+                Say($"delete {name}");
+            }
+        }
+    }
+
+    private static CreateBranch Request(string name) => new(BranchName.Parse(name), BranchName.Parse("keep"), "child");
+
+    private static void Happen(string what)
+    {
+        if (!_armed)
+        {
+            return;
+        }
+
+        Say(what);
+        if (Interlocked.Increment(ref _event) == _killAt)
+        {
+            using Process self = Process.GetCurrentProcess();
+            self.Kill(); // SIGKILL: no handler, no finally, no flush.
+            new ManualResetEventSlim().Wait(Timeout.Infinite);
+        }
+    }
+
+    private static void Say(string line)
+    {
+        Console.Out.WriteLine(line);
+        Console.Out.Flush();
+    }
+}

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -44,10 +45,14 @@ public sealed class DirectoryLock : IDisposable
             }
         }
 
+        if (errno == WouldBlock)
+        {
+            holderPid = ReadPid(descriptor);
+        }
+
         _ = FileNative.close(descriptor);
         if (errno == WouldBlock)
         {
-            holderPid = ReadPid(lockFile);
             return null;
         }
 
@@ -100,19 +105,16 @@ public sealed class DirectoryLock : IDisposable
         return 0;
     }
 
-    private static int? ReadPid(string lockFile)
+    /// <summary>
+    /// The number in the file. Not read through FileStream, which takes an advisory lock of its own and is refused.
+    /// </summary>
+    private static unsafe int? ReadPid(int descriptor)
     {
-        try
+        Span<byte> text = stackalloc byte[16];
+        fixed (byte* bytes = text)
         {
-            using FileStream file = new(lockFile, FileMode.Open, FileAccess.Read,
-                FileShare.ReadWrite | FileShare.Delete);
-            using StreamReader reader = new(file);
-            return int.TryParse(reader.ReadLine(), NumberStyles.None, CultureInfo.InvariantCulture, out int pid)
-                ? pid : null;
-        }
-        catch (IOException)
-        {
-            return null; // The holder may be between taking the lock and writing; its number is only a courtesy.
+            nint length = FileNative.pread(descriptor, bytes, (nuint)text.Length, 0);
+            return length > 0 && Utf8Parser.TryParse(text[..(int)length], out int pid, out _) ? pid : null;
         }
     }
 }

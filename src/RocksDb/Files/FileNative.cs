@@ -40,6 +40,9 @@ internal static partial class FileNative
     [LibraryImport("libc", SetLastError = true)]
     public static unsafe partial nint pwrite(int descriptor, byte* buffer, nuint count, long offset);
 
+    [LibraryImport("libc", SetLastError = true)]
+    public static unsafe partial nint pread(int descriptor, byte* buffer, nuint count, long offset);
+
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int statx(int directory, string path, int flags, uint mask, out Statx status);
 

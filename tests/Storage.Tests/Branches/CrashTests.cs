@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using Xunit.Abstractions;
@@ -39,15 +40,15 @@ public sealed class CrashTests(ITestOutputHelper output)
         await PrepareAsync(template);
         using TemporaryRoot debris = new();
         await PrepareDebrisAsync(debris, template);
-        HashSet<string> points = new(StringComparer.Ordinal);
+        ConcurrentDictionary<string, bool> points = new(StringComparer.Ordinal);
 
-        foreach (string scenario in _before.Keys)
+        await Parallel.ForEachAsync(_before.Keys, async (scenario, _) =>
         {
             int events = await KillAtEachAsync(scenario, scenario == "open" ? debris : template, points);
             output.WriteLine($"{scenario}: killed at {events} points");
-        }
+        });
 
-        string[] missed = [.. Enum.GetNames<CrashPoint>().Where(name => !points.Contains(name))];
+        string[] missed = [.. Enum.GetNames<CrashPoint>().Where(name => !points.ContainsKey(name))];
         Assert.Empty(missed);
     }
 
@@ -111,7 +112,7 @@ public sealed class CrashTests(ITestOutputHelper output)
         Assert.Equal("a=1 b=2", await shop.ReadAllAsync("keep"));
     }
 
-    private static async Task<int> KillAtEachAsync(string scenario, TemporaryRoot template, HashSet<string> points)
+    private static async Task<int> KillAtEachAsync(string scenario, TemporaryRoot template, ConcurrentDictionary<string, bool> points)
     {
         string kinds = Environment.GetEnvironmentVariable("BRANCHING_CRASH_STEPS") ?? "points";
         for (int n = 1; n < MostEvents; n++)
@@ -121,7 +122,7 @@ public sealed class CrashTests(ITestOutputHelper output)
             (int exit, List<string> lines) = await RunChildAsync(root.Path, scenario, n, kinds);
             foreach (string line in lines.Where(line => line.StartsWith("point ", StringComparison.Ordinal)))
             {
-                points.Add(line["point ".Length..]);
+                points[line["point ".Length..]] = true;
             }
 
             string where = $"{scenario} killed after '{lines.LastOrDefault()}'";

@@ -67,7 +67,7 @@ internal abstract class MethodShape
         return arguments;
     }
 
-    /// <summary>Compiles the cast of the instance, the casts of the arguments, the call, and a wrap around it.</summary>
+    /// <summary>Compiles casts of the instance and the arguments, the call, and a wrap around it.</summary>
     protected static Func<object, object?[], TOut> Compile<TOut>(MethodInfo method, Func<Expression, Expression> wrap)
     {
         ParameterExpression instance = Expression.Parameter(typeof(object));

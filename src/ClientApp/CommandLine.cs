@@ -53,6 +53,7 @@ internal static class CommandLine
             ExportCommand.Create(host),
             BranchCommands.Create(host),
             StatsCommand.Create(host),
+            ServeCommand.Create(host),
         ];
         foreach (Command command in commands)
         {

@@ -1,0 +1,42 @@
+using System.CommandLine;
+using Branching.Silo;
+
+namespace Branching.ClientApp.Commands;
+
+/// <summary><c>serve</c>.</summary>
+internal static class ServeCommand
+{
+    public static Command Create(CommandHost host)
+    {
+        Argument<string[]> settings = new("SETTING")
+        {
+            Description = "Settings of the server, after --: as in -- --gateway-port 30000; a wrong one is answered with all of them.",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
+        return new ExampledCommand(
+            host,
+            "serve",
+            "Serve the data directory to other processes until Ctrl-C. Needs the build with Orleans.",
+            ["branching serve --data /srv/branching", "branching serve --data /srv/b -- --gateway-port 30001 --silo-port 11112"],
+            [settings],
+            async (invocation, cancellationToken) =>
+            {
+                using var error = new StringWriter();
+                string[] arguments =
+                    ["--data-root", Path.GetFullPath(invocation.Target.DataRoot), .. invocation.Parsed.GetValue(settings) ?? []];
+                int exitCode = await SiloServer.RunAsync(arguments, host.Out, error, cancellationToken);
+                if (exitCode == ExitCode.Ok)
+                {
+                    return exitCode;
+                }
+
+                string[] lines = error.ToString().Split(Environment.NewLine, 2);
+                string rest = lines.Length > 1 ? lines[1].TrimEnd() : "";
+                return invocation.Report(new UserError(
+                    exitCode,
+                    lines[0].Trim(),
+                    rest.Length > 0 ? "the settings are" + Environment.NewLine + rest : "branching serve --help",
+                    "Serve"));
+            });
+    }
+}

@@ -1,4 +1,3 @@
-using Branching.Grains;
 using Branching.Silo;
 using Microsoft.Extensions.Logging;
 

@@ -27,7 +27,8 @@ public sealed partial class LocalStore
             if (!_resources.TryReserve(directory))
             {
                 throw new StorageException(FailureKind.InvalidArgument,
-                    $"A checkpoint of {Label} was refused: another one is being made at {directory}. Use a fresh name.");
+                    $"A checkpoint of {Label} was refused: another one is being made at {directory}. " +
+                    "Use a fresh name.");
             }
 
             try

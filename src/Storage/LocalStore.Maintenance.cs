@@ -5,8 +5,12 @@ namespace Branching.Storage;
 
 public sealed partial class LocalStore
 {
-    // A shorter log is replayed faster than a table file is written and read again.
-    private const long TailWorthFlushingBytes = 256L << 10;
+    // A shorter log is replayed in a few milliseconds, which is not worth one more table file.
+    private const long TailWorthFlushingBytes = 1L << 20;
+
+    // A store that is written slowly, by less than this between two ticks, has its log flushed at this size, so that
+    // its first branch replays no more. One that is written fast flushes by itself when its memtable is full.
+    private const long SlowTailBytes = 4L << 20;
 
     private readonly FlushWork _flush;
     private long _tailBytes;
@@ -99,7 +103,9 @@ public sealed partial class LocalStore
 
         // A store that has gone quiet is made ready to be branched or reopened without a long replay.
         long tail = TailBytes;
-        if (tail >= TailWorthFlushingBytes && tail == _tailSeenByTick)
+        long written = tail - _tailSeenByTick;
+        if ((tail >= TailWorthFlushingBytes && written == 0)
+            || (tail >= SlowTailBytes && written is >= 0 and < SlowTailBytes))
         {
             SendFlush();
         }

@@ -79,7 +79,7 @@ public sealed partial class LocalStore
 
     /// <summary>About how many keys a column family holds. Cheap: no key is read.</summary>
     /// <remarks>
-    /// Overwrites that are not compacted yet are counted twice; a delete counts minus one even where it deleted nothing.
+    /// Overwrites that are not compacted yet count twice; a delete counts minus one even where it deleted nothing.
     /// </remarks>
     public long EstimateCount(string? columnFamily) => Inside("Count", () =>
         _database.TryGetIntProperty(Family(columnFamily), "rocksdb.estimate-num-keys", out ulong keys)

@@ -61,6 +61,7 @@ public sealed partial class LocalStore : IAsyncDisposable
         _defaultFamily = database.DefaultColumnFamily;
         _families = FamiliesOf(database);
         _lastAcknowledged = database.LatestSequence;
+        _tailBytes = WalBytes(); // What was replayed is still unflushed, and every branch would replay it again.
     }
 
     /// <summary>The store's directory.</summary>

@@ -145,7 +145,7 @@ public sealed class StoreResources : IDisposable
         }
     }
 
-    /// <summary>Reserves a directory for one checkpoint: two that build in the same place would wipe each other.</summary>
+    /// <summary>Reserves a directory for one checkpoint: two in the same place would wipe each other.</summary>
     internal bool TryReserve(string directory)
     {
         lock (_lock)

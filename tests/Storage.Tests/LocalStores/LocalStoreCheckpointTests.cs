@@ -322,6 +322,7 @@ public sealed class LocalStoreCheckpointTests
     private static string[] Dump(LocalStore store) =>
     [
         .. store.ColumnFamilies.SelectMany(family => store.Scan(All() with { ColumnFamily = family }).Entries
-            .Select(entry => $"{family}:{Convert.ToHexString(entry.Key.Span)}={Convert.ToHexString(entry.Value.Span)}")),
+            .Select(entry =>
+                $"{family}:{Convert.ToHexString(entry.Key.Span)}={Convert.ToHexString(entry.Value.Span)}")),
     ];
 }

@@ -58,6 +58,37 @@ public sealed class StoreResourcesTests
     }
 
     [Fact]
+    public async Task A_store_that_is_written_slowly_is_flushed_before_its_tail_is_long()
+    {
+        ManualTime time = new();
+        await using TestStore test = new(options => options.MemtableBytes = 64 << 20, time);
+        for (int i = 0; i < 4; i++)
+        {
+            await test.WriteAsync(WriteOperation.Put(Bytes($"k{i}"), new byte[(1 << 20) + (1 << 10)]));
+            Assert.Equal(0, test.Store.GetStatistics().BackgroundFlushes);
+            test.Resources.RunUpkeep();
+        }
+
+        while (test.Store.GetStatistics().BackgroundFlushes == 0)
+        {
+            await Task.Yield();
+        }
+
+        Assert.Equal(0, test.Store.TailBytes);
+    }
+
+    [Fact]
+    public async Task What_was_replayed_at_opening_counts_as_unflushed()
+    {
+        await using TestStore test = new(time: new ManualTime());
+        await test.WriteAsync(WriteOperation.Put(Bytes("k"), new byte[100_000]));
+
+        await test.ReopenAsync();
+
+        Assert.InRange(test.Store.TailBytes, 100_000, 110_000);
+    }
+
+    [Fact]
     public async Task Open_stores_are_counted()
     {
         await using TestStore test = new();

@@ -13,7 +13,7 @@ internal sealed class ClusterCoordinatorGrain(
             .Where(member => member.Status == SiloStatus.Active)
             .Select(member => member.SiloAddress);
         NodeDescription?[] answers = await Task.WhenAll(live.Select(silo => DescribeAsync(silo, cancellationToken)));
-        return [.. answers.OfType<NodeDescription>().OrderBy(answer => answer.Name, StringComparer.Ordinal)];
+        return answers.OfType<NodeDescription>().OrderBy(answer => answer.Name, StringComparer.Ordinal).ToArray();
     }
 
     public async ValueTask<IReadOnlyList<DatabaseDescription>> ListDatabasesAsync(CancellationToken cancellationToken = default)

@@ -19,7 +19,7 @@ internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
             node.Silo.Name,
             node.Silo.SiloAddress.ToParsableString(),
             root.Directory,
-            [.. root.ListDatabases().Select(name => name.Value)],
+            root.ListDatabases().Select(name => name.Value).ToArray(),
             statistics.OpenStores,
             root.Options.MaxOpenStores,
             statistics.FreeBytes,

@@ -7,7 +7,7 @@ internal sealed partial class StoreCalls
     public ValueTask<IReadOnlyList<string>> ListColumnFamiliesAsync(CancellationToken cancellationToken) => OnStoreAsync(
         0,
         static (_, branch, _, _) => ValueTask.FromResult<IReadOnlyList<string>>(
-            [.. branch.Store.ColumnFamilies.Order(StringComparer.Ordinal)]),
+            branch.Store.ColumnFamilies.Order(StringComparer.Ordinal).ToArray()),
         cancellationToken);
 
     public ValueTask<bool> CreateColumnFamilyAsync(string name, CancellationToken cancellationToken) => BlockingAsync(

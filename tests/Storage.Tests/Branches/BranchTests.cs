@@ -41,7 +41,8 @@ public sealed class BranchTests : IDisposable
         Assert.True(again.Reconciliation.IsClean, string.Join('\n', again.Reconciliation.Findings));
         Assert.Equal("main topic/deep", string.Join(" ", same.ListBranches().Select(b => b.Name)));
         Assert.Equal("a=2", await same.ReadAllAsync("topic/deep"));
-        Assert.Equal("topic main", string.Join(" ", same.GetAncestors(BranchName.Parse("topic/deep")).Select(b => b.Name)));
+        Assert.Equal("topic main", string.Join(" ", same.GetAncestors(BranchName.Parse("topic/deep")).Select(b =>
+            b.Name)));
         Assert.Equal(BranchState.Deleted, same.GetAncestors(BranchName.Parse("topic/deep"))[0].State);
     }
 

@@ -112,7 +112,8 @@ public sealed class CrashTests(ITestOutputHelper output)
         Assert.Equal("a=1 b=2", await shop.ReadAllAsync("keep"));
     }
 
-    private static async Task<int> KillAtEachAsync(string scenario, TemporaryRoot template, ConcurrentDictionary<string, bool> points)
+    private static async Task<int> KillAtEachAsync(string scenario, TemporaryRoot template,
+        ConcurrentDictionary<string, bool> points)
     {
         string kinds = Environment.GetEnvironmentVariable("BRANCHING_CRASH_STEPS") ?? "points";
         for (int n = 1; n < MostEvents; n++)

@@ -1,6 +1,8 @@
 namespace Branching.Storage.Tests.Branches;
 
-/// <summary>Every file step of an operation fails in turn: a typed error, nothing left behind, and a retry works.</summary>
+/// <summary>
+/// Every file step of an operation fails in turn: a typed error, nothing left behind, and a retry works.
+/// </summary>
 public sealed class FaultTests : IDisposable
 {
     private const int MostSteps = 60;

@@ -18,6 +18,10 @@ public sealed unsafe class Iterator : IDisposable
 
     // Asked once per move: where an iterator stands changes only by moving it.
     private bool _atKey;
+    private byte* _key;
+    private nuint _keyLength;
+    private byte* _value;
+    private nuint _valueLength;
     private volatile bool _disposed;
 
     internal Iterator(string path, DatabaseHandle database, ColumnFamily family, ReadOptionsHandle options)
@@ -45,10 +49,8 @@ public sealed unsafe class Iterator : IDisposable
     {
         get
         {
-            IteratorHandle handle = OpenAtKey();
-            nuint length;
-            byte* key = Native.rocksdb_iter_key(handle, &length);
-            return new ReadOnlySpan<byte>(key, checked((int)length));
+            OpenAtKey();
+            return new ReadOnlySpan<byte>(_key, checked((int)_keyLength));
         }
     }
 
@@ -58,63 +60,73 @@ public sealed unsafe class Iterator : IDisposable
     {
         get
         {
-            IteratorHandle handle = OpenAtKey();
-            nuint length;
-            byte* value = Native.rocksdb_iter_value(handle, &length);
-            return new ReadOnlySpan<byte>(value, checked((int)length));
+            OpenAtKey();
+            return new ReadOnlySpan<byte>(_value, checked((int)_valueLength));
         }
     }
 
     /// <summary>Moves to the first key within the bounds.</summary>
     public void SeekToFirst()
     {
-        Native.rocksdb_iter_seek_to_first(Open());
-        Settle();
+        IteratorHandle handle = Open();
+        ThreadCounters.TurnOff();
+        Native.rocksdb_iter_seek_to_first(handle);
+        Settle(handle);
     }
 
     /// <summary>Moves to the last key within the bounds.</summary>
     public void SeekToLast()
     {
-        Native.rocksdb_iter_seek_to_last(Open());
-        Settle();
+        IteratorHandle handle = Open();
+        ThreadCounters.TurnOff();
+        Native.rocksdb_iter_seek_to_last(handle);
+        Settle(handle);
     }
 
     /// <summary>Moves to <paramref name="key"/> or the next one after it.</summary>
     public void Seek(ReadOnlySpan<byte> key)
     {
+        IteratorHandle handle = Open();
+        ThreadCounters.TurnOff();
         fixed (byte* k = &MemoryMarshal.GetReference(key))
         {
-            Native.rocksdb_iter_seek(Open(), k, (nuint)key.Length);
+            Native.rocksdb_iter_seek(handle, k, (nuint)key.Length);
         }
 
-        Settle();
+        Settle(handle);
     }
 
     /// <summary>Moves to <paramref name="key"/> or the last one before it.</summary>
     public void SeekForPrev(ReadOnlySpan<byte> key)
     {
+        IteratorHandle handle = Open();
+        ThreadCounters.TurnOff();
         fixed (byte* k = &MemoryMarshal.GetReference(key))
         {
-            Native.rocksdb_iter_seek_for_prev(Open(), k, (nuint)key.Length);
+            Native.rocksdb_iter_seek_for_prev(handle, k, (nuint)key.Length);
         }
 
-        Settle();
+        Settle(handle);
     }
 
     /// <summary>Moves to the next key.</summary>
     /// <exception cref="InvalidOperationException">It stands on none.</exception>
     public void Next()
     {
-        Native.rocksdb_iter_next(OpenAtKey());
-        Settle();
+        IteratorHandle handle = OpenAtKey();
+        ThreadCounters.TurnOff();
+        Native.rocksdb_iter_next(handle);
+        Settle(handle);
     }
 
     /// <summary>Moves to the previous key.</summary>
     /// <exception cref="InvalidOperationException">It stands on none.</exception>
     public void Prev()
     {
-        Native.rocksdb_iter_prev(OpenAtKey());
-        Settle();
+        IteratorHandle handle = OpenAtKey();
+        ThreadCounters.TurnOff();
+        Native.rocksdb_iter_prev(handle);
+        Settle(handle);
     }
 
     /// <summary>Throws the failure that stopped the iterator, if one did.</summary>
@@ -164,9 +176,29 @@ public sealed unsafe class Iterator : IDisposable
         return handle;
     }
 
-    private void Settle()
+    private void Settle(IteratorHandle handle)
     {
-        _atKey = Native.rocksdb_iter_valid(_handle) != 0;
+        _atKey = false;
+        ParentReference held = ParentReference.Take(handle);
+        try
+        {
+            nint iterator = handle.DangerousGetHandle();
+            if (Native.rocksdb_iter_valid(iterator) != 0)
+            {
+                fixed (nuint* keyLength = &_keyLength, valueLength = &_valueLength)
+                {
+                    _key = Native.rocksdb_iter_key(iterator, keyLength);
+                    _value = Native.rocksdb_iter_value(iterator, valueLength);
+                }
+
+                _atKey = true;
+            }
+        }
+        finally
+        {
+            held.Release();
+        }
+
         if (!_atKey)
         {
             ThrowIfFailed();

@@ -204,6 +204,7 @@ public sealed unsafe partial class RocksDatabase
 
     private nint Pin(ColumnFamilyHandle family, ReadOnlySpan<byte> key, ReadOptionsHandle options, ref nint error)
     {
+        ThreadCounters.TurnOff();
         fixed (byte* k = &MemoryMarshal.GetReference(key))
         {
             return Native.rocksdb_get_pinned_cf(_handle, options, family, k, (nuint)key.Length, ref error);
@@ -216,6 +217,7 @@ public sealed unsafe partial class RocksDatabase
         IReadOnlyList<ReadOnlyMemory<byte>> keys,
         ReadOptionsHandle options)
     {
+        ThreadCounters.TurnOff();
         int total = 0;
         for (int i = 0; i < keys.Count; i++)
         {

@@ -12,6 +12,7 @@ public sealed unsafe partial class RocksDatabase
     {
         ArgumentNullException.ThrowIfNull(options);
         WriteOptionsHandle writeOptions = options.Handle;
+        ThreadCounters.TurnOff();
         ColumnFamilyHandle handle = Enter(family);
         nint error = 0;
         try
@@ -35,6 +36,7 @@ public sealed unsafe partial class RocksDatabase
     {
         ArgumentNullException.ThrowIfNull(options);
         WriteOptionsHandle writeOptions = options.Handle;
+        ThreadCounters.TurnOff();
         ColumnFamilyHandle handle = Enter(family);
         nint error = 0;
         try
@@ -60,6 +62,7 @@ public sealed unsafe partial class RocksDatabase
         ArgumentNullException.ThrowIfNull(options);
         KeyRange.Require(from, toExclusive);
         WriteOptionsHandle writeOptions = options.Handle;
+        ThreadCounters.TurnOff();
         ColumnFamilyHandle handle = Enter(family);
         nint error = 0;
         try
@@ -88,6 +91,7 @@ public sealed unsafe partial class RocksDatabase
         ArgumentNullException.ThrowIfNull(options);
         ThrowIfDisposed();
         WriteOptionsHandle writeOptions = options.Handle;
+        ThreadCounters.TurnOff();
         WriteBatchHandle handle = batch.EnterFor(_handle);
         nint error = 0;
         try

@@ -145,6 +145,9 @@ internal static unsafe partial class Native
     internal static partial void rocksdb_set_options_cf(
         DatabaseHandle db, ColumnFamilyHandle family, int count, byte** keys, byte** values, ref nint errptr);
 
+    [LibraryImport(Library)]
+    internal static partial void rocksdb_set_perf_level(int level);
+
     // Checkpoint
 
     [LibraryImport(Library)]

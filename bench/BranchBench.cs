@@ -109,15 +109,16 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
     private void Print(Parent parent)
     {
         (Samples quiet, Samples during) = (parent.PutsQuiet, parent.PutsDuring);
-        report.Print(new Row("branch", string.Create(CultureInfo.InvariantCulture, $"branch of {parent.Megabytes:N0} MB"),
+        string name = string.Create(CultureInfo.InvariantCulture, $"branch of {parent.Megabytes:N0} MB");
+        report.Print(new Row("branch", name,
             "From asking for a branch until its first synced put is acknowledged and read back.")
         {
             Data = string.Create(CultureInfo.InvariantCulture,
                 $"{parent.Records:N0} records of 16-byte keys and 100-byte values in the parent, ")
                 + $"{PutsPerSecond:N0} synced puts/s to it by another client",
             WarmUp = "2 s of puts and 3 branches before each round",
-            Runs = $"{parent.Ready.Count} branches, {_pause.TotalMilliseconds:N0} ms apart, in {Rounds} rounds that the "
-                + "sizes take in turn, each between times without",
+            Runs = $"{parent.Ready.Count} branches, {_pause.TotalMilliseconds:N0} ms apart, in {Rounds} rounds that "
+                + "the sizes take in turn, each between times without",
             Result = Latency(parent.Ready),
             Details =
             [
@@ -133,7 +134,8 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
 
     private static string Latency(Samples samples) => string.Create(
         CultureInfo.InvariantCulture,
-        $"median {samples.Median:F2} ms, p99 {samples.Percentile(99):F2} ms (least {samples.Least:F2}, most {samples.Most:F2})");
+        $"median {samples.Median:F2} ms, p99 {samples.Percentile(99):F2} ms ")
+        + string.Create(CultureInfo.InvariantCulture, $"(least {samples.Least:F2}, most {samples.Most:F2})");
 
     /// <summary>A loaded main store and what was measured on it.</summary>
     private sealed class Parent : IAsyncDisposable

@@ -42,7 +42,8 @@ internal sealed class Comparison(BenchOptions options, Report report, DbBench? p
         => operations / Stopwatch.GetElapsedTime(startedAt).TotalSeconds;
 
     public static string Describe(long records)
-        => string.Create(CultureInfo.InvariantCulture, $"{records:N0} records of {BenchOptions.KeyBytes}-byte keys and ")
-            + $"{BenchOptions.ValueBytes}-byte values, no compression, {DbBench.CacheBytes >> 20} MiB block cache, "
+        => string.Create(CultureInfo.InvariantCulture, $"{records:N0} records of ")
+            + $"{BenchOptions.KeyBytes}-byte keys and {BenchOptions.ValueBytes}-byte values, no compression, "
+            + $"{DbBench.CacheBytes >> 20} MiB block cache, "
             + $"{DbBench.WriteBufferBytes >> 20} MiB memtables, 10 Bloom bits";
 }

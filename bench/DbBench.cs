@@ -7,7 +7,8 @@ namespace Branching.Bench;
 /// <summary>RocksDB's own benchmark program as the peer, with the options that our side uses.</summary>
 internal sealed partial class DbBench
 {
-    public const string Missing = "skipped: db_bench is not installed (Debian and Ubuntu: apt-get install rocksdb-tools)";
+    public const string Missing =
+        "skipped: db_bench is not installed (Debian and Ubuntu: apt-get install rocksdb-tools)";
     public const long CacheBytes = 512L << 20;
     public const long WriteBufferBytes = 64L << 20;
 

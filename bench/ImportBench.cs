@@ -103,7 +103,8 @@ internal sealed class ImportBench(BenchOptions options, Report report, string di
         return process.ExitCode == 0
             ? peak
             : throw new InvalidOperationException(
-                $"branching {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{await output}{await errors}");
+                $"branching {string.Join(' ', arguments)} ended with {process.ExitCode}:\n"
+                + await output + await errors);
     }
 
     private static double? PeakOf(int process)

@@ -56,7 +56,8 @@ internal sealed class Report(BenchOptions options)
     private static string Commit()
     {
         string head = Git("rev-parse", "--short", "HEAD");
-        return head.Length == 0 ? "unknown" : head + (Git("status", "--porcelain", "src").Length == 0 ? "" : " (changed)");
+        string changed = Git("status", "--porcelain", "src").Length == 0 ? "" : " (changed)";
+        return head.Length == 0 ? "unknown" : head + changed;
     }
 
     private static string Git(params string[] arguments)

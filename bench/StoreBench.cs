@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Branching.Bench;
 
-/// <summary>One local store with its writer loop beside db_bench: what joining requests into commits costs or saves.</summary>
+/// <summary>One local store beside db_bench: what joining requests into commits costs or saves.</summary>
 internal sealed class StoreBench(BenchOptions options, Report report, DbBench? peer, string directory)
 {
     private const int Batch = 100;

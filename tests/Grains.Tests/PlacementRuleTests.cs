@@ -1,0 +1,75 @@
+using System.Globalization;
+using System.Net;
+
+namespace Branching.Grains.Tests;
+
+public sealed class PlacementRuleTests
+{
+    private static NodeAnswer Node(string name, bool? holds, int databases = 0) => new(
+        SiloAddress.New(new IPEndPoint(IPAddress.Loopback, 1000 + name[^1]), 1), name, holds, databases);
+
+    [Fact]
+    public void The_node_that_holds_the_database_wins_over_emptier_ones()
+        => Assert.Equal("n2", DatabasePlacementRule.Holder([Node("n1", false), Node("n2", true, 9), Node("n3", null)])?.Name);
+
+    [Fact]
+    public void Nobody_holds_it_when_nobody_says_so()
+        => Assert.Null(DatabasePlacementRule.Holder([Node("n1", false), Node("n3", null)]));
+
+    [Fact]
+    public void Of_several_holders_the_first_by_name_wins_in_whatever_order_they_answer()
+    {
+        NodeAnswer[] answers = [Node("n3", true), Node("n1", true), Node("n2", true)];
+
+        Assert.Equal("n1", DatabasePlacementRule.Holder(answers)?.Name);
+        Assert.Equal("n1", DatabasePlacementRule.Holder(answers.Reverse())?.Name);
+    }
+
+    [Fact]
+    public void A_new_database_goes_to_the_node_with_the_fewest()
+        => Assert.Equal(
+            "n2", DatabasePlacementRule.LeastLoaded("d", [Node("n1", false, 3), Node("n2", false, 1), Node("n3", false, 2)]).Name);
+
+    [Fact]
+    public void A_silent_node_is_chosen_only_when_all_are_silent()
+    {
+        Assert.Equal("n1", DatabasePlacementRule.LeastLoaded("d", [Node("n1", false, 9), Node("n2", null)]).Name);
+        Assert.Equal("n2", DatabasePlacementRule.LeastLoaded("d", [Node("n2", null)]).Name);
+    }
+
+    [Fact]
+    public void Equal_nodes_share_many_databases_and_the_order_of_answers_does_not_matter()
+    {
+        NodeAnswer[] answers = [Node("n1", false), Node("n2", false), Node("n3", false)];
+        Dictionary<string, int> counts = [];
+        for (int i = 0; i < 300; i++)
+        {
+            string database = string.Create(CultureInfo.InvariantCulture, $"d{i}");
+            string chosen = DatabasePlacementRule.LeastLoaded(database, answers).Name;
+            Assert.Equal(chosen, DatabasePlacementRule.LeastLoaded(database, [.. answers.Reverse()]).Name);
+            counts[chosen] = counts.GetValueOrDefault(chosen) + 1;
+        }
+
+        Assert.Equal(3, counts.Count);
+        Assert.All(counts.Values, count => Assert.InRange(count, 60, 140));
+    }
+
+    [Fact]
+    public void A_choice_changes_only_when_the_chosen_node_is_gone()
+    {
+        NodeAnswer[] all = [Node("n1", false), Node("n2", false), Node("n3", false)];
+        for (int i = 0; i < 50; i++)
+        {
+            string database = string.Create(CultureInfo.InvariantCulture, $"d{i}");
+            NodeAnswer chosen = DatabasePlacementRule.LeastLoaded(database, all);
+            NodeAnswer other = all.First(node => node.Name != chosen.Name);
+            Assert.Equal(chosen, DatabasePlacementRule.LeastLoaded(database, [.. all.Where(node => node != other)]));
+        }
+    }
+
+    [Fact]
+    public void Without_any_node_there_is_a_clear_refusal()
+        => Assert.Contains(
+            "'d'", Assert.Throws<SiloUnavailableException>(() => DatabasePlacementRule.LeastLoaded("d", [])).Message,
+            StringComparison.Ordinal);
+}

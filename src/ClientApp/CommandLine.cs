@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Branching.ClientApp.Commands;
+using Branching.ClientApp.Demo;
 
 namespace Branching.ClientApp;
 
@@ -54,6 +55,8 @@ internal static class CommandLine
             BranchCommands.Create(host),
             StatsCommand.Create(host),
             ServeCommand.Create(host),
+            DemoCommand.Create(host),
+            DemoWriterCommand.Create(host),
         ];
         foreach (Command command in commands)
         {

@@ -20,7 +20,8 @@ internal static class Failures
             "look at the data before repeating it",
             "TimedOut"),
         IOException => new UserError(ExitCode.Failed, OneLine(failure.Message), null, "Io"),
-        _ when failure.GetType().Namespace?.StartsWith("Orleans", StringComparison.Ordinal) == true => new UserError(
+        _ when invocation.Target.Cluster is not null
+            && failure.GetType().Namespace?.StartsWith("Orleans", StringComparison.Ordinal) == true => new UserError(
             ExitCode.Failed,
             OneLine($"the cluster did not answer: {failure.Message}"),
             "check that its silos run: branching serve --help",

@@ -196,8 +196,9 @@ internal static class KeyCommands
     {
         await using ISession session = await invocation.ConnectAsync(cancellationToken);
         WriteDurability durability = buffered ? WriteDurability.Buffered : WriteDurability.Sync;
+        WriteOperation[] operations = [operation];
         WriteResponse written = await Invocation.Store(session, invocation.Database!, branch)
-            .WriteAsync(new WriteRequest([operation], conditions, durability), cancellationToken);
+            .WriteAsync(new WriteRequest(operations, conditions, durability), cancellationToken);
         if (!written.Applied)
         {
             string condition = conditions[written.FailedPrecondition].Kind switch

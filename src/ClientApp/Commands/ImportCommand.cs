@@ -171,8 +171,15 @@ internal static class ImportCommand
             }
 
             IStoreGrain store = Invocation.Store(session, Invocation.Database!, Branch);
+            if (plan.ColumnFamily is not { } family)
+            {
+                // Fails when there is no such branch, before anything of the file is read.
+                await store.GetFiguresAsync(cancellationToken);
+                return store;
+            }
+
             IReadOnlyList<string> families = await store.ListColumnFamiliesAsync(cancellationToken);
-            if (plan.ColumnFamily is not { } family || families.Contains(family, StringComparer.Ordinal))
+            if (families.Contains(family, StringComparer.Ordinal))
             {
                 return store;
             }

@@ -22,8 +22,8 @@ internal static partial class Log
     public static partial void DatabaseDropped(this ILogger logger, DatabaseName database, DatabaseId id);
 
     [LoggerMessage(2055, LogLevel.Information,
-        "Created branch {Branch} of database {Database} from {Parent}: store {Id}, {Linked} files linked, {Copied} copied, "
-        + "in {ElapsedMs} ms")]
+        "Created branch {Branch} of database {Database} from {Parent}: store {Id}, {Linked} files linked, "
+        + "{Copied} copied, in {ElapsedMs} ms")]
     public static partial void BranchCreated(
         this ILogger logger, BranchName branch, DatabaseName database, BranchName parent, StoreId id, int linked,
         int copied, double elapsedMs);

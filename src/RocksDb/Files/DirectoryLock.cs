@@ -65,6 +65,9 @@ public sealed class DirectoryLock : IDisposable
         int descriptor = Interlocked.Exchange(ref _descriptor, -1);
         if (descriptor >= 0)
         {
+            // A process being started holds a copy of the descriptor until it runs its own program; closing alone would
+            // leave the lock with it for that moment.
+            _ = FileNative.flock(descriptor, FileNative.LockRelease);
             _ = FileNative.close(descriptor);
         }
 

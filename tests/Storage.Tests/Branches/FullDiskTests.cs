@@ -3,7 +3,9 @@ using Xunit.Abstractions;
 
 namespace Branching.Storage.Tests.Branches;
 
-/// <summary>A file system that is really full, where this user may mount one; else it says why it did nothing.</summary>
+/// <summary>
+/// A file system that is really full, where this user may mount one; else it says why it did nothing.
+/// </summary>
 public sealed class FullDiskTests(ITestOutputHelper output) : IDisposable
 {
     private readonly string _mount = Directory.CreateTempSubdirectory("branching-full-").FullName;

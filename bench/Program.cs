@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Branching.Bench;
 
 if (args is ["help" or "-h" or "--help"])
@@ -17,6 +18,10 @@ Report report = new(options);
 DbBench? peer = DbBench.Find();
 string directory = Directory.CreateDirectory(
     Path.Combine(options.ParentDirectory, "branching-bench-" + Guid.NewGuid().ToString("N"))).FullName;
+
+// Interrupted or told to stop: what was measured is on the screen, the temporary data is not left behind.
+using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ => Clean());
+using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, _ => Clean());
 (string Name, Func<Task> Run)[] rows =
 [
     ("binding", () => new BindingBench(options, report, peer, directory).RunAsync()),
@@ -45,8 +50,16 @@ try
 }
 finally
 {
-    Directory.Delete(directory, recursive: true);
+    Clean();
 }
 
 report.PrintTable();
 return failed == 0 ? 0 : 1;
+
+void Clean()
+{
+    if (Directory.Exists(directory))
+    {
+        Directory.Delete(directory, recursive: true);
+    }
+}

@@ -1,0 +1,62 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Branching.ClientApp.Tests;
+
+/// <summary>What one run of the command line gave.</summary>
+internal sealed record CliResult(int ExitCode, byte[] OutputBytes, string Error)
+{
+    public string Output => Encoding.UTF8.GetString(OutputBytes);
+
+    public JsonElement Json => JsonDocument.Parse(OutputBytes).RootElement;
+
+    /// <summary>The lines of the output, each its own JSON value.</summary>
+    public IReadOnlyList<JsonElement> JsonLines =>
+        [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+}
+
+/// <summary>Runs the command line in this process on a temporary data root.</summary>
+public abstract class CliTest : IDisposable
+{
+    protected string Scratch { get; } = Directory.CreateTempSubdirectory("branching-cli-").FullName;
+
+    protected string Data => Path.Combine(Scratch, "data");
+
+    public void Dispose()
+    {
+        Directory.Delete(Scratch, recursive: true);
+        GC.SuppressFinalize(this);
+    }
+
+    private protected Task<CliResult> RunAsync(params string[] arguments) => RunWithInputAsync([], arguments);
+
+    private protected async Task<CliResult> RunWithInputAsync(byte[] input, params string[] arguments)
+    {
+        string[] all = arguments.Contains("--data", StringComparer.Ordinal) ? arguments : [.. arguments, "--data", Data];
+        using var output = new MemoryStream();
+        await using var error = new StringWriter();
+        using var host = new CommandHost
+        {
+            Input = new MemoryStream(input),
+            Output = output,
+            Error = error,
+            Variable = _ => null,
+        };
+        int exitCode = await CommandLine.RunAsync(all, host);
+        return new CliResult(exitCode, output.ToArray(), error.ToString());
+    }
+
+    private protected async Task<CliResult> SucceedAsync(params string[] arguments)
+    {
+        CliResult result = await RunAsync(arguments);
+        Assert.True(result.ExitCode == 0, $"{string.Join(' ', arguments)} exited with {result.ExitCode}: {result.Error}");
+        return result;
+    }
+
+    private protected string WriteFile(string name, string content)
+    {
+        string path = Path.Combine(Scratch, name);
+        File.WriteAllText(path, content);
+        return path;
+    }
+}

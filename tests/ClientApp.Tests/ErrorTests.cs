@@ -1,0 +1,140 @@
+using System.CommandLine;
+using System.Text.Json;
+using Branching.ClientApp.Commands;
+using Branching.Grains;
+
+namespace Branching.ClientApp.Tests;
+
+public sealed class ErrorTests : CliTest
+{
+    public static TheoryData<string, int, string, string> Cases => new()
+    {
+        { "get shop", ExitCode.Usage, "Required argument missing", "branching get --help" },
+        { "frobnicate", ExitCode.Usage, "frobnicate", "branching --help" },
+        { "scan shop --limit 0", ExitCode.Usage, "--limit must be 1 or more", "branching scan --help" },
+        { "scan shop --prefix a --from b", ExitCode.Usage, "--prefix excludes", "prefix" },
+        { "create Shop!", ExitCode.Usage, "Shop!", "[a-z0-9]" },
+        { "create shop", ExitCode.Precondition, "shop", "branching stats shop" },
+        { "get nowhere k", ExitCode.NotFound, "nowhere", "branching databases" },
+        { "get shop k --branch nowhere", ExitCode.NotFound, "nowhere", "branching branch list shop" },
+        { "get shop nokey", ExitCode.NotFound, "has no key 'nokey'", "branching scan shop" },
+        { "get shop k --column-family nope", ExitCode.NotFound, "nope", "branching stats shop" },
+        { "branch create shop x --from nowhere", ExitCode.NotFound, "nowhere", "branching branch list shop" },
+        { "branch create shop ../x", ExitCode.Usage, "../x", "feature/search" },
+        { "branch create shop taken", ExitCode.Precondition, "taken", "branching branch list shop" },
+        { "branch create shop y --label z", ExitCode.Usage, "not NAME=VALUE", "--label owner=ada" },
+        { "branch delete shop taken", ExitCode.Refused, "Nobody can be asked", "branching branch delete shop taken --yes" },
+        { "drop shop", ExitCode.Refused, "Nobody can be asked", "branching drop shop --yes" },
+        { "put shop k", ExitCode.Usage, "no value was given", "branching put --help" },
+        { "put shop k v --file x", ExitCode.Usage, "given twice", "branching put --help" },
+        { "put shop --hex xyz 00", ExitCode.Usage, "not hexadecimal", "6b6579" },
+        { "put shop --hex --base64 00 00", ExitCode.Usage, "exclude each other", "leave one" },
+        { "import shop nofile.tsv", ExitCode.NotFound, "no file 'nofile.tsv'", "check the path" },
+        { "import shop nofile", ExitCode.Usage, "does not tell its format", "--format" },
+        { "import shop -", ExitCode.Usage, "does not tell its format", "--format" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public async Task A_mistake_is_answered_in_one_line_with_a_hint_and_its_exit_code(
+        string line, int exitCode, string message, string hint)
+    {
+        await SucceedAsync("create", "shop");
+        await SucceedAsync("branch", "create", "shop", "taken");
+
+        CliResult result = await RunAsync(line.Split(' '));
+        CliResult json = await RunAsync([.. line.Split(' '), "--json"]);
+
+        Assert.Equal(exitCode, result.ExitCode);
+        string[] lines = result.Error.TrimEnd().Split('\n');
+        Assert.Equal(2, lines.Length);
+        Assert.StartsWith("error: ", lines[0], StringComparison.Ordinal);
+        Assert.Contains(message, lines[0], StringComparison.Ordinal);
+        Assert.StartsWith("hint: ", lines[1], StringComparison.Ordinal);
+        Assert.Contains(hint, lines[1], StringComparison.Ordinal);
+        Assert.Empty(result.OutputBytes);
+        if (!line.StartsWith("get shop nokey", StringComparison.Ordinal))
+        {
+            JsonElement error = JsonDocument.Parse(json.Error).RootElement.GetProperty("error");
+            Assert.Equal(exitCode, error.GetProperty("exitCode").GetInt32());
+        }
+    }
+
+    [Fact]
+    public async Task A_data_directory_that_does_not_exist_is_not_created_by_reading()
+    {
+        CliResult result = await RunAsync("get", "shop", "k");
+
+        Assert.Equal(ExitCode.NotFound, result.ExitCode);
+        Assert.Contains("no data directory", result.Error, StringComparison.Ordinal);
+        Assert.Contains($"hint: branching create shop --data {Data}", result.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Data));
+    }
+
+    [Fact]
+    public async Task A_data_directory_in_use_is_told_as_busy()
+    {
+        await SucceedAsync("create", "shop");
+        await using ISession holder = await Sessions.ConnectAsync(new SessionTarget(Data, null), CancellationToken.None);
+
+        CliResult result = await RunAsync("get", "shop", "k");
+
+        Assert.Equal(ExitCode.Busy, result.ExitCode);
+        Assert.DoesNotContain("   at ", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_kind_of_failure_has_an_exit_code()
+    {
+        int[] known =
+        [
+            ExitCode.Failed, ExitCode.Usage, ExitCode.NotFound, ExitCode.Precondition, ExitCode.Busy, ExitCode.Malformed,
+        ];
+
+        Assert.All(Enum.GetValues<FailureKind>(), kind => Assert.Contains(Failures.ExitCodeOf(kind), known));
+        Assert.Equal(ExitCode.NotFound, Failures.ExitCodeOf(FailureKind.BranchNotFound));
+        Assert.Equal(ExitCode.Precondition, Failures.ExitCodeOf(FailureKind.BranchExists));
+        Assert.Equal(ExitCode.Failed, Failures.ExitCodeOf(FailureKind.Corruption));
+    }
+
+    [Fact]
+    public async Task The_help_of_every_command_ends_in_examples_that_parse()
+    {
+        using var host = new CommandHost { Input = Stream.Null, Output = Stream.Null, Error = TextWriter.Null };
+        RootCommand root = CommandLine.CreateRoot(host);
+        List<Command> commands = [];
+        Collect(root, commands);
+
+        Assert.True(commands.Count > 20);
+        foreach (Command command in commands)
+        {
+            CliResult help = await SucceedAsync([.. PathOf(command), "--help"]);
+            Assert.Contains("Examples:\n  ", help.Output, StringComparison.Ordinal);
+            foreach (string example in ((ExampledCommand)command).Examples)
+            {
+                string[] words = example.Split('|').Last(part => part.Contains("branching ", StringComparison.Ordinal))
+                    .Split('>')[0].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+                ParseResult parsed = root.Parse(words[1..]);
+                Assert.True(parsed.Errors.Count == 0, $"{example}: {string.Join("; ", parsed.Errors)}");
+                Assert.StartsWith(
+                    string.Join(' ', PathOf(command)),
+                    string.Join(' ', words[1..]),
+                    StringComparison.Ordinal);
+            }
+        }
+    }
+
+    private static void Collect(Command command, List<Command> commands)
+    {
+        foreach (Command child in command.Subcommands.Where(child => !child.Hidden))
+        {
+            commands.Add(child);
+            Collect(child, commands);
+        }
+    }
+
+    private static string[] PathOf(Command command)
+        => command is RootCommand
+            ? []
+            : [.. PathOf(command.Parents.OfType<Command>().Single()), command.Name];
+}

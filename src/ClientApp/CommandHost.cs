@@ -14,7 +14,8 @@ internal interface ISession : IAsyncDisposable
 internal sealed record SessionTarget(string DataRoot, string? Cluster);
 
 /// <summary>
-/// Everything that a command meets of the outside: streams, terminal, environment, clock and the way to the grains. Tests
+/// Everything that a command meets of the outside: streams, terminal, environment, clock and the way to the grains.
+/// Tests
 /// give their own.
 /// </summary>
 internal sealed class CommandHost : IDisposable

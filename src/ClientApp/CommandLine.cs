@@ -89,7 +89,9 @@ internal static class CommandLine
             bool trace = invocation.Host.Variable("BRANCHING_TRACE") is { Length: > 0 };
             return invocation.Report(new UserError(
                 ExitCode.Failed,
-                trace ? defect.ToString() : $"unexpected {defect.GetType().Name}: {defect.Message.ReplaceLineEndings(" ")}",
+                trace
+                    ? defect.ToString()
+                    : $"unexpected {defect.GetType().Name}: {defect.Message.ReplaceLineEndings(" ")}",
                 trace ? null : "this is a defect; run again with BRANCHING_TRACE=1 to see where",
                 "Internal"));
         }
@@ -98,8 +100,10 @@ internal static class CommandLine
     private static UserError UsageError(ParseResult parsed)
     {
         string path = CommandPath(parsed.CommandResult.Command, parsed);
-        IEnumerable<string> messages = parsed.Errors.Select(error => error.Message.ReplaceLineEndings(" ").TrimEnd('.'));
-        return new UserError(ExitCode.Usage, string.Join("; ", messages.Distinct(StringComparer.Ordinal)), $"{path} --help");
+        IEnumerable<string> messages = parsed.Errors.Select(
+            error => error.Message.ReplaceLineEndings(" ").TrimEnd('.'));
+        return new UserError(
+            ExitCode.Usage, string.Join("; ", messages.Distinct(StringComparer.Ordinal)), $"{path} --help");
     }
 
     private static string CommandPath(Command command, ParseResult parsed)

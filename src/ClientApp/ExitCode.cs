@@ -15,7 +15,9 @@ internal static class ExitCode
     /// <summary>A database, branch, column family, key or file that does not exist.</summary>
     public const int NotFound = 3;
 
-    /// <summary>Something of that name exists already, or a condition of a write did not hold. Nothing was changed.</summary>
+    /// <summary>
+    /// Something of that name exists already, or a condition of a write did not hold. Nothing was changed.
+    /// </summary>
     public const int Precondition = 4;
 
     /// <summary>Needs a confirmation that was not given. Nothing was changed.</summary>

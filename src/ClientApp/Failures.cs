@@ -45,7 +45,11 @@ internal static class Failures
     };
 
     private static UserError FromBranching(BranchingException failure, Invocation invocation)
-        => new(ExitCodeOf(failure.Kind), OneLine(failure.Message), HintFor(failure, invocation), failure.Kind.ToString());
+        => new(
+            ExitCodeOf(failure.Kind),
+            OneLine(failure.Message),
+            HintFor(failure, invocation),
+            failure.Kind.ToString());
 
     private static string? HintFor(BranchingException failure, Invocation invocation)
     {
@@ -56,9 +60,11 @@ internal static class Failures
             FailureKind.DatabaseExists => invocation.Command("stats", database),
             FailureKind.BranchNotFound or FailureKind.ParentNotFound or FailureKind.BranchExists
                 => invocation.Command("branch", "list", database),
-            FailureKind.ColumnFamilyNotFound => invocation.Command("stats", database) + " lists them; import --create adds one",
+            FailureKind.ColumnFamilyNotFound =>
+                invocation.Command("stats", database) + " lists them; import --create adds one",
             FailureKind.InvalidName =>
-                "databases: [a-z0-9][a-z0-9._-]{0,62}; branches: 1 to 128 of A-Z a-z 0-9 . _ - /, as in 'feature/search'",
+                "databases: [a-z0-9][a-z0-9._-]{0,62}; "
+                + "branches: 1 to 128 of A-Z a-z 0-9 . _ - /, as in 'feature/search'",
             FailureKind.RequestTooLarge => "larger values go in parts, under several keys",
             FailureKind.Locked => "stop the process that holds it, or choose another directory with --data DIR",
             FailureKind.DiskFull => "free some space; branching branch delete removes what a branch alone holds",

@@ -34,7 +34,9 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
 
     public SessionTarget Target => new(
         Parsed.GetValue(GlobalOptions.Data)
-            ?? (Host.Variable(GlobalOptions.DataVariable) is { Length: > 0 } variable ? variable : GlobalOptions.DefaultDataRoot),
+            ?? (Host.Variable(GlobalOptions.DataVariable) is { Length: > 0 } variable
+                ? variable
+                : GlobalOptions.DefaultDataRoot),
         Parsed.GetValue(GlobalOptions.Cluster));
 
     public Screen Screen => field ??= new Screen(Host);
@@ -55,7 +57,9 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
         return string.Join(' ', all.Select(Quote));
     }
 
-    /// <summary>Opens the way to the grains. A data directory is created only by commands that create something.</summary>
+    /// <summary>
+    /// Opens the way to the grains. A data directory is created only by commands that create something.
+    /// </summary>
     public Task<ISession> ConnectAsync(CancellationToken cancellationToken, bool creates = false)
     {
         SessionTarget target = Target;
@@ -119,7 +123,8 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
     }
 
     private static string Quote(string word)
-        => word.Length > 0 && word.All(c => char.IsAsciiLetterOrDigit(c) || "-_./:=,@+".Contains(c, StringComparison.Ordinal))
+        => word.Length > 0 && word.All(
+            c => char.IsAsciiLetterOrDigit(c) || "-_./:=,@+".Contains(c, StringComparison.Ordinal))
             ? word
             : "'" + word.Replace("'", @"'\''", StringComparison.Ordinal) + "'";
 }

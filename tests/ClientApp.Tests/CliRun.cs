@@ -12,7 +12,8 @@ internal sealed record CliResult(int ExitCode, byte[] OutputBytes, string Error)
 
     /// <summary>The lines of the output, each its own JSON value.</summary>
     public IReadOnlyList<JsonElement> JsonLines =>
-        [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+        [.. Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => JsonDocument.Parse(line).RootElement)];
 }
 
 /// <summary>Runs the command line in this process on a temporary data root.</summary>
@@ -32,7 +33,9 @@ public abstract class CliTest : IDisposable
 
     private protected async Task<CliResult> RunWithInputAsync(byte[] input, params string[] arguments)
     {
-        string[] all = arguments.Contains("--data", StringComparer.Ordinal) ? arguments : [.. arguments, "--data", Data];
+        string[] all = arguments.Contains("--data", StringComparer.Ordinal)
+            ? arguments
+            : [.. arguments, "--data", Data];
         using var output = new MemoryStream();
         await using var error = new StringWriter();
         using var host = new CommandHost
@@ -49,7 +52,8 @@ public abstract class CliTest : IDisposable
     private protected async Task<CliResult> SucceedAsync(params string[] arguments)
     {
         CliResult result = await RunAsync(arguments);
-        Assert.True(result.ExitCode == 0, $"{string.Join(' ', arguments)} exited with {result.ExitCode}: {result.Error}");
+        Assert.True(
+            result.ExitCode == 0, $"{string.Join(' ', arguments)} exited with {result.ExitCode}: {result.Error}");
         return result;
     }
 

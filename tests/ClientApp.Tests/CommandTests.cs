@@ -121,7 +121,9 @@ public sealed class CommandTests : CliTest
         Assert.Equal("topic/deep", topic.GetProperty("children")[0].GetProperty("name").GetString());
         Assert.Equal("topic/deep", shown.GetProperty("children")[0].GetString());
         Assert.True(shown.GetProperty("size").GetProperty("files").GetInt32() > 0);
-        Assert.Matches(@"main\n`-- topic at .* owner=ada\n    `-- topic/deep at ", drawn.Output.Replace(" \n", "\n", StringComparison.Ordinal));
+        Assert.Matches(
+            @"main\n`-- topic at .* owner=ada\n    `-- topic/deep at ",
+            drawn.Output.Replace(" \n", "\n", StringComparison.Ordinal));
         Assert.Equal("3\n", (await SucceedAsync("get", "shop", "apple", "--branch", "topic/deep")).Output);
         Assert.DoesNotContain(listed.Output.Split('\n'), line => line.StartsWith("topic ", StringComparison.Ordinal));
         Assert.Equal("3\n", (await SucceedAsync("get", "shop", "apple")).Output);
@@ -196,7 +198,8 @@ public sealed class CommandTests : CliTest
         CliResult absent = await RunWithInputAsync(
             input, "import", "shop", "-", "-f", "ndjson", "-k", "id", "-b", "topic", "--column-family", "users");
         CliResult done = await RunWithInputAsync(
-            input, "import", "shop", "-", "-f", "ndjson", "-k", "id", "-b", "topic", "--column-family", "users", "--create");
+            input,
+            "import", "shop", "-", "-f", "ndjson", "-k", "id", "-b", "topic", "--column-family", "users", "--create");
 
         Assert.Equal(ExitCode.NotFound, absent.ExitCode);
         Assert.True(done.ExitCode == 0, done.Error);

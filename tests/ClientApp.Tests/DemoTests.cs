@@ -34,7 +34,8 @@ public sealed class DemoTests : CliTest
     [Fact]
     public async Task Package_stanzas_become_records_under_name_version_and_architecture()
     {
-        using var reader = new StringReader("Package: a\nVersion: 1\nArchitecture: all\n\nPackage: b\nVersion: 2\nArchitecture: amd64\n");
+        using var reader = new StringReader(
+            "Package: a\nVersion: 1\nArchitecture: all\n\nPackage: b\nVersion: 2\nArchitecture: amd64\n");
 
         SortedDictionary<byte[], byte[]> records = await DemoData.ReadStanzasAsync(reader, CancellationToken.None);
 

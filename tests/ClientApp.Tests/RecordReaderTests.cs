@@ -84,9 +84,11 @@ public sealed class RecordReaderTests
     [InlineData("csv")]
     public async Task What_was_exported_is_read_back_byte_for_byte(string format)
     {
-        int seed = int.TryParse(Environment.GetEnvironmentVariable("BRANCHING_SEED"), CultureInfo.InvariantCulture, out int given) ? given : 20261121;
+        string? chosen = Environment.GetEnvironmentVariable("BRANCHING_SEED");
+        int seed = int.TryParse(chosen, CultureInfo.InvariantCulture, out int given) ? given : 20261121;
         var random = new Random(seed);
-        List<(byte[] Key, byte[] Value)> records = [([0xEF, 0xBB, 0xBF, 1], []), ("\r"u8.ToArray(), "\r\n\\\"\t\0,"u8.ToArray())];
+        List<(byte[] Key, byte[] Value)> records =
+            [([0xEF, 0xBB, 0xBF, 1], []), ("\r"u8.ToArray(), "\r\n\\\"\t\0,"u8.ToArray())];
         for (int i = 0; i < 3000; i++)
         {
             records.Add((Bytes(random, 1, 40), Bytes(random, 0, random.Next(20) == 0 ? 300_000 / 20 : 200)));
@@ -108,7 +110,8 @@ public sealed class RecordReaderTests
         {
             Assert.True(reader.Read() == ReadOutcome.Record, $"seed {seed}: {reader.Malformed}");
             Assert.True(key.AsSpan().SequenceEqual(reader.Key.Span), $"seed {seed}: key {Convert.ToHexString(key)}");
-            Assert.True(value.AsSpan().SequenceEqual(reader.Value.Span), $"seed {seed}: value of {Convert.ToHexString(key)}");
+            Assert.True(
+                value.AsSpan().SequenceEqual(reader.Value.Span), $"seed {seed}: value of {Convert.ToHexString(key)}");
         }
 
         Assert.Equal(ReadOutcome.End, reader.Read());

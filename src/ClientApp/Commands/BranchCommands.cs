@@ -11,7 +11,11 @@ internal static class BranchCommands
     public static Command Create(CommandHost host) => new ExampledCommand(
         "branch",
         "Create, list, show and delete branches.",
-        ["branching branch create shop topic", "branching branch tree shop", "branching branch delete shop topic --yes"],
+        [
+            "branching branch create shop topic",
+            "branching branch tree shop",
+            "branching branch delete shop topic --yes",
+        ],
         [CreateOne(host), List(host), Tree(host), Show(host), Delete(host)]);
 
     private static ExampledCommand CreateOne(CommandHost host)
@@ -58,7 +62,8 @@ internal static class BranchCommands
                 {
                     await host.Out.WriteLineAsync(
                         $"created branch {created.Name} from {created.Parent} at sequence {created.BranchSequence} in "
-                        + $"{Screen.Duration(elapsed)} ({created.LinkedFiles} files linked, {created.CopiedFiles} copied)");
+                        + $"{Screen.Duration(elapsed)} "
+                        + $"({created.LinkedFiles} files linked, {created.CopiedFiles} copied)");
                 }
 
                 return ExitCode.Ok;
@@ -205,7 +210,9 @@ internal static class BranchCommands
             {
                 throw new UserError(
                     ExitCode.Usage,
-                    equals <= 0 ? $"the label '{label}' is not NAME=VALUE" : $"the label '{label[..equals]}' is given twice",
+                    equals <= 0
+                        ? $"the label '{label}' is not NAME=VALUE"
+                        : $"the label '{label[..equals]}' is given twice",
                     "write it like --label owner=ada");
             }
         }
@@ -224,7 +231,8 @@ internal static class BranchCommands
             yield return ("parent", $"{branch.Parent} at sequence {branch.BranchSequence}");
         }
 
-        yield return ("children", children.Count == 0 ? "none" : string.Join(' ', children.Select(child => child.Name)));
+        yield return (
+            "children", children.Count == 0 ? "none" : string.Join(' ', children.Select(child => child.Name)));
         yield return ("created", $"{Screen.Time(branch.CreatedAt)} by {branch.CreatedBy}");
         if (branch.Labels.Count > 0)
         {

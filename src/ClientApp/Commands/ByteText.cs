@@ -24,7 +24,8 @@ internal static class ByteText
     public static ByteNotation NotationOf(ParseResult parsed, Option<bool> hex, Option<bool> base64)
         => (parsed.GetValue(hex), parsed.GetValue(base64)) switch
         {
-            (true, true) => throw new UserError(ExitCode.Usage, "--hex and --base64 exclude each other", "leave one of them out"),
+            (true, true) => throw new UserError(
+                ExitCode.Usage, "--hex and --base64 exclude each other", "leave one of them out"),
             (true, _) => ByteNotation.Hex,
             (_, true) => ByteNotation.Base64,
             _ => ByteNotation.Text,
@@ -54,7 +55,9 @@ internal static class ByteText
         }
     }
 
-    /// <summary>Shows bytes on one line: what is unprintable escaped, so that it can be imported again as tsv.</summary>
+    /// <summary>
+    /// Shows bytes on one line: what is unprintable escaped, so that it can be imported again as tsv.
+    /// </summary>
     public static void AppendLine(ReadOnlySpan<byte> bytes, ByteNotation notation, IBufferWriter<byte> destination)
     {
         switch (notation)
@@ -79,7 +82,9 @@ internal static class ByteText
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
 
-    /// <summary>Shows a whole value: text as it is, lines and all; anything else as <see cref="ToLine"/> does.</summary>
+    /// <summary>
+    /// Shows a whole value: text as it is, lines and all; anything else as <see cref="ToLine"/> does.
+    /// </summary>
     public static string ToBlock(ReadOnlySpan<byte> bytes, ByteNotation notation)
     {
         if (notation == ByteNotation.Text && Utf8.IsValid(bytes))

@@ -58,7 +58,9 @@ internal static class CommonSymbols
             ".NDJSON" or ".JSONL" => RecordFormat.Ndjson,
             ".CSV" => RecordFormat.Csv,
             _ => throw new UserError(
-                ExitCode.Usage, $"the name '{file ?? "-"}' does not tell its format", "add --format tsv, ndjson or csv"),
+                ExitCode.Usage,
+                $"the name '{file ?? "-"}' does not tell its format",
+                "add --format tsv, ndjson or csv"),
         };
 
     /// <summary>Asks before something is destroyed.</summary>
@@ -74,7 +76,10 @@ internal static class CommonSymbols
         if (!host.InputIsTerminal || !host.ErrorIsTerminal)
         {
             throw new UserError(
-                ExitCode.Refused, $"{question} Nobody can be asked without a terminal; nothing was changed", commandWithYes, "Refused");
+                ExitCode.Refused,
+                $"{question} Nobody can be asked without a terminal; nothing was changed",
+                commandWithYes,
+                "Refused");
         }
 
         host.Error.Write($"{question} [y/N] ");

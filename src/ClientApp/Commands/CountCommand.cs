@@ -14,26 +14,36 @@ internal static class CountCommand
         Option<string> branch = CommonSymbols.Branch();
         Option<string?> family = CommonSymbols.ColumnFamily();
         var range = new RangeOptions();
-        Option<bool> estimate = new("--estimate") { Description = "RocksDB's estimate for the whole column family, at once." };
+        Option<bool> estimate = new("--estimate")
+        {
+            Description = "RocksDB's estimate for the whole column family, at once.",
+        };
         Option<bool> hex = CommonSymbols.Hex();
         Option<bool> base64 = CommonSymbols.Base64();
         return new ExampledCommand(
             host,
             "count",
             "Count keys.",
-            ["branching count shop", "branching count shop --branch topic --prefix user/", "branching count shop --estimate"],
+            [
+                "branching count shop",
+                "branching count shop --branch topic --prefix user/",
+                "branching count shop --estimate",
+            ],
             [database, branch, family, .. range.All, estimate, hex, base64],
             async (invocation, cancellationToken) =>
             {
                 ParseResult parsed = invocation.Parsed;
                 var request = new CountRequest(
-                    range.Parse(parsed, ByteText.NotationOf(parsed, hex, base64)), parsed.GetValue(estimate), parsed.GetValue(family));
+                    range.Parse(parsed, ByteText.NotationOf(parsed, hex, base64)),
+                    parsed.GetValue(estimate),
+                    parsed.GetValue(family));
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 CountResponse counted = await Invocation.Store(session, invocation.Database!, parsed.GetValue(branch)!)
                     .CountAsync(request, cancellationToken);
                 if (invocation.Json)
                 {
-                    invocation.WriteJson(new JsonObject { ["count"] = counted.Count, ["isEstimate"] = counted.IsEstimate });
+                    invocation.WriteJson(
+                        new JsonObject { ["count"] = counted.Count, ["isEstimate"] = counted.IsEstimate });
                 }
                 else
                 {

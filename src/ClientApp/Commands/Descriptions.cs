@@ -97,7 +97,8 @@ internal static class Descriptions
     };
 
     public static string Labels(BranchDescription branch)
-        => string.Join(' ', branch.Labels.OrderBy(label => label.Key, StringComparer.Ordinal).Select(l => $"{l.Key}={l.Value}"));
+        => string.Join(
+            ' ', branch.Labels.OrderBy(label => label.Key, StringComparer.Ordinal).Select(l => $"{l.Key}={l.Value}"));
 
     private static string Time(DateTimeOffset time)
         => time.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);

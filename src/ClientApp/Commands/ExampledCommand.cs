@@ -6,7 +6,8 @@ namespace Branching.ClientApp.Commands;
 internal sealed class ExampledCommand : Command
 {
     /// <summary>A group of subcommands.</summary>
-    public ExampledCommand(string name, string description, IReadOnlyList<string> examples, IEnumerable<Command> subcommands)
+    public ExampledCommand(
+        string name, string description, IReadOnlyList<string> examples, IEnumerable<Command> subcommands)
         : base(name, description)
     {
         Examples = examples;

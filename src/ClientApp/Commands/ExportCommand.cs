@@ -27,7 +27,8 @@ internal static class ExportCommand
             "export",
             "Export records, all as of one moment. Importing the file again gives the same keys and values.",
             [
-                "branching export shop shop.ndjson", "branching export shop --format tsv --branch topic | gzip > topic.tsv.gz",
+                "branching export shop shop.ndjson",
+                "branching export shop --format tsv --branch topic | gzip > topic.tsv.gz",
                 "branching export shop users.csv --prefix user/ --force",
             ],
             [database, file, format, branch, family, .. range.All, force],
@@ -39,7 +40,10 @@ internal static class ExportCommand
                 if (path is not null && File.Exists(path) && !parsed.GetValue(force))
                 {
                     throw new UserError(
-                        ExitCode.Precondition, $"the file '{path}' exists already", "add --force to replace it", "FileExists");
+                        ExitCode.Precondition,
+                        $"the file '{path}' exists already",
+                        "add --force to replace it",
+                        "FileExists");
                 }
 
                 var request = new StreamRequest(
@@ -81,7 +85,8 @@ internal static class ExportCommand
         else
         {
             await invocation.Host.Out.WriteLineAsync(
-                $"exported {Screen.Number(records)} records ({Screen.Bytes(bytes)}) to {path} in {Screen.Duration(elapsed)}");
+                $"exported {Screen.Number(records)} records ({Screen.Bytes(bytes)}) to {path} "
+                + $"in {Screen.Duration(elapsed)}");
         }
 
         return ExitCode.Ok;

@@ -22,14 +22,21 @@ internal static class ImportCommand
         };
         Option<string> branch = CommonSymbols.Branch();
         Option<string?> family = CommonSymbols.ColumnFamily();
-        Option<bool> skipBad = new("--skip-bad") { Description = "Pass over malformed records, count and report them." };
-        Option<bool> create = new("--create") { Description = "Create the database and the column family when they do not exist." };
+        Option<bool> skipBad = new("--skip-bad")
+        {
+            Description = "Pass over malformed records, count and report them.",
+        };
+        Option<bool> create = new("--create")
+        {
+            Description = "Create the database and the column family when they do not exist.",
+        };
         return new ExampledCommand(
             host,
             "import",
             "Import records from a file. Nothing is imported when a record is malformed.",
             [
-                "branching import shop products.csv --key sku", "branching import shop users.ndjson --key id --branch topic",
+                "branching import shop products.csv --key sku",
+                "branching import shop users.ndjson --key id --branch topic",
                 "branching import shop dump.tsv --create", "zcat dump.tsv.gz | branching import shop - --format tsv",
             ],
             [database, file, format, key, branch, family, skipBad, create],
@@ -107,7 +114,12 @@ internal static class ImportCommand
     }
 
     private static void Report(
-        Invocation invocation, ImportPlan plan, ImportTarget target, ImportCheck check, ImportOutcome outcome, TimeSpan elapsed)
+        Invocation invocation,
+        ImportPlan plan,
+        ImportTarget target,
+        ImportCheck check,
+        ImportOutcome outcome,
+        TimeSpan elapsed)
     {
         double rate = outcome.Records / Math.Max(elapsed.TotalSeconds, 1e-6);
         if (invocation.Json)
@@ -133,8 +145,9 @@ internal static class ImportCommand
 
         TextWriter output = invocation.Host.Out;
         output.WriteLine(
-            $"imported {Screen.Number(outcome.Records)} records ({Screen.Bytes(outcome.Bytes)}) into branch {target.Branch} of "
-            + $"database {invocation.Database} in {Screen.Duration(elapsed)} ({Screen.Number((long)rate)} records/s)");
+            $"imported {Screen.Number(outcome.Records)} records ({Screen.Bytes(outcome.Bytes)}) "
+            + $"into branch {target.Branch} of database {invocation.Database} "
+            + $"in {Screen.Duration(elapsed)} ({Screen.Number((long)rate)} records/s)");
         if (check.MalformedCount == 0)
         {
             return;

@@ -20,12 +20,19 @@ internal static class KeyCommands
         Option<string?> family = CommonSymbols.ColumnFamily();
         Option<bool> hex = CommonSymbols.Hex();
         Option<bool> base64 = CommonSymbols.Base64();
-        Option<bool> raw = new("--raw") { Description = "Write the value's bytes and nothing else, not even a line end." };
+        Option<bool> raw = new("--raw")
+        {
+            Description = "Write the value's bytes and nothing else, not even a line end.",
+        };
         return new ExampledCommand(
             host,
             "get",
             "Show the value of a key. Exits with 3 when it has none.",
-            ["branching get shop apple", "branching get shop apple --branch topic", "branching get shop photo --raw > photo.jpg"],
+            [
+                "branching get shop apple",
+                "branching get shop apple --branch topic",
+                "branching get shop photo --raw > photo.jpg",
+            ],
             [database, key, branch, family, hex, base64, raw],
             async (invocation, cancellationToken) =>
             {
@@ -46,7 +53,8 @@ internal static class KeyCommands
                 {
                     throw new UserError(
                         ExitCode.NotFound,
-                        $"branch {store} of database {invocation.Database} has no key '{ByteText.ToLine(keyBytes, notation)}'",
+                        $"branch {store} of database {invocation.Database} has no key "
+                        + $"'{ByteText.ToLine(keyBytes, notation)}'",
                         invocation.Command("scan", invocation.Database!, "--branch", store, "--limit", "10"),
                         "KeyNotFound");
                 }
@@ -77,10 +85,18 @@ internal static class KeyCommands
         Option<string?> family = CommonSymbols.ColumnFamily();
         Option<bool> hex = CommonSymbols.Hex();
         Option<bool> base64 = CommonSymbols.Base64();
-        Option<string?> file = new("--file") { Description = "Take the value's bytes from a file; - is standard input.", HelpName = "FILE" };
+        Option<string?> file = new("--file")
+        {
+            Description = "Take the value's bytes from a file; - is standard input.",
+            HelpName = "FILE",
+        };
         Option<bool> absent = new("--if-absent") { Description = "Only when the key has no value; else exit with 4." };
         Option<bool> present = new("--if-present") { Description = "Only when the key has a value; else exit with 4." };
-        Option<string?> equals = new("--if-value") { Description = "Only when the key has this value; else exit with 4.", HelpName = "VALUE" };
+        Option<string?> equals = new("--if-value")
+        {
+            Description = "Only when the key has this value; else exit with 4.",
+            HelpName = "VALUE",
+        };
         Option<bool> buffered = Buffered();
         return new ExampledCommand(
             host,
@@ -118,7 +134,12 @@ internal static class KeyCommands
 
                 var operation = new WriteOperation(WriteOperationKind.Put, keyBytes, valueBytes, name);
                 return await WriteAsync(
-                    invocation, parsed.GetValue(branch)!, operation, conditions, parsed.GetValue(buffered), cancellationToken);
+                    invocation,
+                    parsed.GetValue(branch)!,
+                    operation,
+                    conditions,
+                    parsed.GetValue(buffered),
+                    cancellationToken);
             });
     }
 
@@ -149,7 +170,12 @@ internal static class KeyCommands
                     : [];
                 var operation = new WriteOperation(WriteOperationKind.Delete, keyBytes, default, name);
                 return WriteAsync(
-                    invocation, parsed.GetValue(branch)!, operation, conditions, parsed.GetValue(buffered), cancellationToken);
+                    invocation,
+                    parsed.GetValue(branch)!,
+                    operation,
+                    conditions,
+                    parsed.GetValue(buffered),
+                    cancellationToken);
             });
     }
 
@@ -210,7 +236,8 @@ internal static class KeyCommands
             throw new UserError(
                 ExitCode.Precondition,
                 $"nothing was changed: key '{ByteText.ToLine(operation.Key.Span)}' {condition}",
-                invocation.Command("get", invocation.Database!, ByteText.ToLine(operation.Key.Span), "--branch", branch),
+                invocation.Command(
+                    "get", invocation.Database!, ByteText.ToLine(operation.Key.Span), "--branch", branch),
                 "PreconditionFailed");
         }
 

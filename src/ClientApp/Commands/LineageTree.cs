@@ -12,7 +12,8 @@ internal static class LineageTree
     /// <param name="host">Where to.</param>
     /// <param name="lineage">Every store of the database.</param>
     /// <param name="note">What to add to a branch's line; null for nothing.</param>
-    public static void Draw(CommandHost host, IReadOnlyList<BranchDescription> lineage, Func<BranchDescription, string?> note)
+    public static void Draw(
+        CommandHost host, IReadOnlyList<BranchDescription> lineage, Func<BranchDescription, string?> note)
     {
         IAnsiConsole console = Screen.Open(host.Out, host.OutputIsTerminal);
         foreach (BranchDescription root in Roots(lineage))
@@ -60,7 +61,8 @@ internal static class LineageTree
 
     private static IEnumerable<BranchDescription> Children(
         BranchDescription branch, IReadOnlyList<BranchDescription> lineage)
-        => lineage.Where(child => child.ParentStoreId == branch.StoreId).OrderBy(child => child.Name, StringComparer.Ordinal);
+        => lineage.Where(child => child.ParentStoreId == branch.StoreId)
+            .OrderBy(child => child.Name, StringComparer.Ordinal);
 
     private static string Line(BranchDescription branch, Func<BranchDescription, string?> note)
     {

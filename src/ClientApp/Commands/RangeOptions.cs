@@ -7,11 +7,19 @@ namespace Branching.ClientApp.Commands;
 /// <summary>The options that name a range of keys.</summary>
 internal sealed class RangeOptions
 {
-    public Option<string?> Prefix { get; } = new("--prefix") { Description = "Only keys that begin with this.", HelpName = "KEY" };
+    public Option<string?> Prefix { get; } = new("--prefix")
+    {
+        Description = "Only keys that begin with this.",
+        HelpName = "KEY",
+    };
 
     public Option<string?> From { get; } = new("--from") { Description = "From this key on.", HelpName = "KEY" };
 
-    public Option<string?> To { get; } = new("--to") { Description = "Up to this key, which is not included.", HelpName = "KEY" };
+    public Option<string?> To { get; } = new("--to")
+    {
+        Description = "Up to this key, which is not included.",
+        HelpName = "KEY",
+    };
 
     public IReadOnlyList<Symbol> All => [Prefix, From, To];
 

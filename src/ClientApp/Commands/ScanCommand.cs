@@ -41,7 +41,10 @@ internal static class ScanCommand
                 ParseResult parsed = invocation.Parsed;
                 ByteNotation notation = ByteText.NotationOf(parsed, hex, base64);
                 var request = new StreamRequest(
-                    range.Parse(parsed, notation), parsed.GetValue(reverse), parsed.GetValue(keysOnly), parsed.GetValue(family));
+                    range.Parse(parsed, notation),
+                    parsed.GetValue(reverse),
+                    parsed.GetValue(keysOnly),
+                    parsed.GetValue(family));
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 IStoreGrain store = Invocation.Store(session, invocation.Database!, parsed.GetValue(branch)!);
                 var output = new EntryOutput(host.Output, notation, invocation.Json, request.KeysOnly);

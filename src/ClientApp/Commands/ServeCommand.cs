@@ -10,20 +10,27 @@ internal static class ServeCommand
     {
         Argument<string[]> settings = new("SETTING")
         {
-            Description = "Settings of the server, after --: as in -- --gateway-port 30000; a wrong one is answered with all of them.",
+            Description = "Settings of the server, after --: as in -- --gateway-port 30000. "
+                + "A wrong one is answered with all of them.",
             Arity = ArgumentArity.ZeroOrMore,
         };
         return new ExampledCommand(
             host,
             "serve",
             "Serve the data directory to other processes until Ctrl-C. Needs the build with Orleans.",
-            ["branching serve --data /srv/branching", "branching serve --data /srv/b -- --gateway-port 30001 --silo-port 11112"],
+            [
+                "branching serve --data /srv/branching",
+                "branching serve --data /srv/b -- --gateway-port 30001 --silo-port 11112",
+            ],
             [settings],
             async (invocation, cancellationToken) =>
             {
                 using var error = new StringWriter();
                 string[] arguments =
-                    ["--data-root", Path.GetFullPath(invocation.Target.DataRoot), .. invocation.Parsed.GetValue(settings) ?? []];
+                [
+                    "--data-root", Path.GetFullPath(invocation.Target.DataRoot),
+                    .. invocation.Parsed.GetValue(settings) ?? [],
+                ];
                 int exitCode = await SiloServer.RunAsync(arguments, host.Out, error, cancellationToken);
                 if (exitCode == ExitCode.Ok)
                 {

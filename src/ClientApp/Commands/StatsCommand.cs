@@ -27,7 +27,8 @@ internal static class StatsCommand
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 if (invocation.Database is { } name)
                 {
-                    await ShowStoreAsync(invocation, session, name, invocation.Parsed.GetValue(branch)!, cancellationToken);
+                    await ShowStoreAsync(
+                        invocation, session, name, invocation.Parsed.GetValue(branch)!, cancellationToken);
                 }
                 else
                 {
@@ -83,9 +84,11 @@ internal static class StatsCommand
         invocation.Screen.Facts(facts);
     }
 
-    private static async Task ShowNodesAsync(Invocation invocation, ISession session, CancellationToken cancellationToken)
+    private static async Task ShowNodesAsync(
+        Invocation invocation, ISession session, CancellationToken cancellationToken)
     {
-        IReadOnlyList<NodeDescription> nodes = await session.Grains.GetClusterCoordinator().ListNodesAsync(cancellationToken);
+        IReadOnlyList<NodeDescription> nodes = await session.Grains.GetClusterCoordinator().ListNodesAsync(
+            cancellationToken);
         if (invocation.Json)
         {
             invocation.WriteJson(new JsonArray([.. nodes.Select(Descriptions.ToJson)]));

@@ -9,7 +9,8 @@ namespace Branching.ClientApp.Demo;
 internal sealed record CrashVerdict(int Lost, int Unacknowledged, List<Difference> Unexplained)
 {
     /// <summary>Judges differences from the state after all acknowledged writes.</summary>
-    public static CrashVerdict Of(CrashPlan plan, SortedSet<int> acknowledged, int writers, List<Difference> differences)
+    public static CrashVerdict Of(
+        CrashPlan plan, SortedSet<int> acknowledged, int writers, List<Difference> differences)
     {
         // Numbers are handed out in order, so what was under way lies within the writers' number of the last one seen;
         // as many again may have been acknowledged without their line having been printed.

@@ -15,7 +15,11 @@ internal static class DemoCommand
             Arity = ArgumentArity.ZeroOrOne,
         };
         Option<RecordFormat?> format = CommonSymbols.Format();
-        Option<string?> key = new("--key", "-k") { Description = "The file's key column or field.", HelpName = "COLUMN" };
+        Option<string?> key = new("--key", "-k")
+        {
+            Description = "The file's key column or field.",
+            HelpName = "COLUMN",
+        };
         Option<bool> keep = new("--keep") { Description = "Keep the data directory." };
         return new ExampledCommand(
             host,
@@ -29,7 +33,9 @@ internal static class DemoCommand
                 if (invocation.Target.Cluster is not null)
                 {
                     throw new UserError(
-                        ExitCode.Usage, "demo kills a process of its own and does not run on a cluster", "branching demo");
+                        ExitCode.Usage,
+                        "demo kills a process of its own and does not run on a cluster",
+                        "branching demo");
                 }
 
                 bool temporary = !invocation.DataIsExplicit;

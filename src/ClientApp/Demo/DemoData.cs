@@ -117,7 +117,8 @@ internal static class DemoData
             TypeDefinition type = metadata.GetTypeDefinition(method.GetDeclaringType());
             string name = $"{assembly}/{metadata.GetString(type.Namespace)}.{metadata.GetString(type.Name)}"
                 + $".{metadata.GetString(method.Name)}#{MetadataTokens(handle)}";
-            methods[Encoding.UTF8.GetBytes(name)] = image.GetMethodBody(method.RelativeVirtualAddress).GetILBytes() ?? [];
+            byte[]? code = image.GetMethodBody(method.RelativeVirtualAddress).GetILBytes();
+            methods[Encoding.UTF8.GetBytes(name)] = code ?? [];
         }
     }
 

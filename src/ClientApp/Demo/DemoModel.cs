@@ -48,7 +48,8 @@ internal sealed class DemoModel
         List<Difference> differences = [];
         using SortedDictionary<byte[], byte[]>.Enumerator expected = _entries.GetEnumerator();
         bool more = expected.MoveNext();
-        await foreach (IReadOnlyList<Entry> page in store.StreamAsync(new StreamRequest(KeyRange.All), cancellationToken))
+        var everything = new StreamRequest(KeyRange.All);
+        await foreach (IReadOnlyList<Entry> page in store.StreamAsync(everything, cancellationToken))
         {
             foreach (Entry actual in page)
             {
@@ -68,7 +69,8 @@ internal sealed class DemoModel
 
                 if (!actual.Value.Span.SequenceEqual(expected.Current.Value))
                 {
-                    differences.Add(new Difference(expected.Current.Key, expected.Current.Value, actual.Value.ToArray()));
+                    differences.Add(
+                        new Difference(expected.Current.Key, expected.Current.Value, actual.Value.ToArray()));
                 }
 
                 more = expected.MoveNext();

@@ -31,7 +31,8 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
         string scratch = Directory.CreateTempSubdirectory("branching-demo-input-").FullName;
         try
         {
-            ImportPlan plan = await StepAsync("read the data", () => PrepareAsync(file, format, keyColumn, scratch, cancellationToken));
+            ImportPlan plan = await StepAsync(
+                "read the data", () => PrepareAsync(file, format, keyColumn, scratch, cancellationToken));
             await using ImportFile input = plan.File;
             int records = _models[BranchKey.Main].Count;
             await using (ISession session = await OpenAsync(cancellationToken))
@@ -42,7 +43,8 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
 
             SortedSet<int> acknowledged = await StepAsync(
                 "kill a writer", () => KilledWriter.RunAsync(DataRoot, Database, Experiment, cancellationToken));
-            Say($"a process writing to '{Experiment}' was killed after {Screen.Number(acknowledged.Count)} acknowledged writes");
+            Say($"a process writing to '{Experiment}' was killed after "
+                + $"{Screen.Number(acknowledged.Count)} acknowledged writes");
             (int lost, int leaked) = await RecoverAsync(acknowledged, cancellationToken);
             return Conclude(records, acknowledged.Count, lost, leaked);
         }
@@ -55,7 +57,9 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
     private Task<ISession> OpenAsync(CancellationToken cancellationToken)
         => _host.Connect(new SessionTarget(DataRoot, null), cancellationToken);
 
-    /// <summary>Makes the model and a file to import; the model comes from the source, not from what import read.</summary>
+    /// <summary>
+    /// Makes the model and a file to import; the model comes from the source, not from what import read.
+    /// </summary>
     private async Task<ImportPlan> PrepareAsync(
         string? file, RecordFormat? format, string? keyColumn, string scratch, CancellationToken cancellationToken)
     {
@@ -84,8 +88,8 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
         }
 
         _models[BranchKey.Main] = new DemoModel(found.Records);
-        return new ImportPlan(
-            await ImportFile.OpenAsync(path, _host.Input, cancellationToken), RecordFormat.Tsv, null, null, SkipBad: false);
+        ImportFile written = await ImportFile.OpenAsync(path, _host.Input, cancellationToken);
+        return new ImportPlan(written, RecordFormat.Tsv, null, null, SkipBad: false);
     }
 
     private static SortedDictionary<byte[], byte[]> ReadRecords(ImportPlan plan)
@@ -96,7 +100,8 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
         {
             if (outcome == ReadOutcome.Malformed)
             {
-                throw new UserError(ExitCode.Malformed, $"{plan.File.Name}: {reader.Malformed}", "mend the file", "ImportMalformed");
+                throw new UserError(
+                    ExitCode.Malformed, $"{plan.File.Name}: {reader.Malformed}", "mend the file", "ImportMalformed");
             }
 
             records[reader.Key.ToArray()] = reader.Value.ToArray();
@@ -128,8 +133,10 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
 
     private async Task BranchAsync(ISession session, string name, string parent, CancellationToken cancellationToken)
     {
-        await StepAsync($"branch {name} from {parent}", async () => await session.Grains.GetBranch(Database, name).CreateAsync(
-            new CreateBranchRequest(parent, DatabaseCommands.Creator), cancellationToken));
+        var request = new CreateBranchRequest(parent, DatabaseCommands.Creator);
+        IBranchGrain branch = session.Grains.GetBranch(Database, name);
+        await StepAsync(
+            $"branch {name} from {parent}", async () => await branch.CreateAsync(request, cancellationToken));
         _models[name] = _models[parent].Branch();
     }
 
@@ -144,7 +151,8 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
             position++;
             if ((position + (round * 13)) % 97 == 0)
             {
-                operations.Add(new WriteOperation(WriteOperationKind.Put, key, Text($"changed in {branch}, round {round}")));
+                operations.Add(
+                    new WriteOperation(WriteOperationKind.Put, key, Text($"changed in {branch}, round {round}")));
             }
             else if ((position + (round * 7)) % 89 == 0)
             {
@@ -185,7 +193,8 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
         return differing;
     }
 
-    private async Task<(int Lost, int Leaked)> RecoverAsync(SortedSet<int> acknowledged, CancellationToken cancellationToken)
+    private async Task<(int Lost, int Leaked)> RecoverAsync(
+        SortedSet<int> acknowledged, CancellationToken cancellationToken)
     {
         await using ISession session = await StepAsync("reopen", () => OpenAsync(cancellationToken));
         DemoModel before = _models[Experiment];
@@ -204,7 +213,8 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
             CrashVerdict verdict = CrashVerdict.Of(plan, acknowledged, DemoWriterCommand.Writers, differences);
             Tell(Experiment, verdict.Unexplained);
             int elsewhere = await CompareAllAsync(session, cancellationToken);
-            Say($"'{Experiment}' holds {Screen.Number(verdict.Unacknowledged)} writes that were under way and not yet acknowledged");
+            Say($"'{Experiment}' holds {Screen.Number(verdict.Unacknowledged)} writes that were under way "
+                + "and not yet acknowledged");
             return (verdict.Lost, verdict.Unexplained.Count - verdict.Lost + elsewhere);
         });
         await ShowAsync(session, cancellationToken);
@@ -213,7 +223,8 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
 
     private async Task ShowAsync(ISession session, CancellationToken cancellationToken)
     {
-        IReadOnlyList<BranchDescription> lineage = await session.Grains.GetDatabase(Database).GetLineageAsync(cancellationToken);
+        IReadOnlyList<BranchDescription> lineage = await session.Grains.GetDatabase(Database)
+            .GetLineageAsync(cancellationToken);
         var sizes = new Dictionary<string, BranchSize>(StringComparer.Ordinal);
         foreach (BranchDescription branch in lineage)
         {

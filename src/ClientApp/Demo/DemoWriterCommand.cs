@@ -6,7 +6,8 @@ using Branching.Grains;
 namespace Branching.ClientApp.Demo;
 
 /// <summary>
-/// <c>demo-writer</c>: the process that <c>demo</c> kills. It writes until then and prints each write's number after it was
+/// <c>demo-writer</c>: the process that <c>demo</c> kills. It writes until then and prints each write's number after it
+/// was
 /// acknowledged as durable.
 /// </summary>
 internal static class DemoWriterCommand
@@ -34,7 +35,8 @@ internal static class DemoWriterCommand
                 using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
                 stop.CancelAfter(_atMost);
                 await using ISession session = await invocation.ConnectAsync(stop.Token);
-                IStoreGrain store = Invocation.Store(session, invocation.Database!, invocation.Parsed.GetValue(branch)!);
+                IStoreGrain store = Invocation.Store(
+                    session, invocation.Database!, invocation.Parsed.GetValue(branch)!);
                 List<byte[]> keys = [];
                 var everything = new StreamRequest(KeyRange.All, KeysOnly: true);
                 await foreach (IReadOnlyList<Entry> page in store.StreamAsync(everything, stop.Token))

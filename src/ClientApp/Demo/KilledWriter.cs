@@ -80,8 +80,11 @@ internal static class KilledWriter
         return true;
     }
 
-    /// <summary>What it printed before it died counts as acknowledged, read or not. A line cut in the middle does not.</summary>
-    private static async Task ReadRestAsync(Process process, SortedSet<int> acknowledged, CancellationToken cancellationToken)
+    /// <summary>
+    /// What it printed before it died counts as acknowledged, read or not. A line cut in the middle does not.
+    /// </summary>
+    private static async Task ReadRestAsync(
+        Process process, SortedSet<int> acknowledged, CancellationToken cancellationToken)
     {
         string rest = await process.StandardOutput.ReadToEndAsync(cancellationToken);
         int end = rest.LastIndexOf('\n') + 1;

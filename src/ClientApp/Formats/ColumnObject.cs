@@ -24,7 +24,10 @@ internal sealed class ColumnObject : IDisposable
         string? twice = header.GroupBy(name => name, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1)?.Key;
         if (twice is not null)
         {
-            throw new UserError(ExitCode.Malformed, $"line 1: two columns are named '{twice}'", "rename one of them in the header line");
+            throw new UserError(
+                ExitCode.Malformed,
+                $"line 1: two columns are named '{twice}'",
+                "rename one of them in the header line");
         }
 
         KeyIndex = keyColumn is null ? 0 : header.ToList().IndexOf(keyColumn);
@@ -51,7 +54,8 @@ internal sealed class ColumnObject : IDisposable
     public static string NotText(string column) => $"column '{column}' is not UTF-8 text";
 
     public static UserError NoHeader(string format)
-        => new(ExitCode.Malformed, $"the {format} file is empty: its first line must name the columns", "check the file");
+        => new(
+            ExitCode.Malformed, $"the {format} file is empty: its first line must name the columns", "check the file");
 
     /// <summary>Writes the object.</summary>
     /// <returns>The index of a column that is not UTF-8, or -1.</returns>

@@ -4,7 +4,8 @@ namespace Branching.ClientApp.Formats;
 
 /// <summary>
 /// Comma-separated values after RFC 4180: a header line, fields in double quotes where they hold commas, quotes or line
-/// ends. Fields are cut as bytes: decoding them to characters first would cost half the speed of an import and the exact
+/// ends. Fields are cut as bytes: decoding them to characters first would cost half the speed of an import and the
+/// exact
 /// place of what is malformed.
 /// </summary>
 internal sealed class CsvReader : RecordReader
@@ -28,7 +29,8 @@ internal sealed class CsvReader : RecordReader
         }
 
         _columns = new ColumnObject(
-            [.. _fields.Select(f => System.Text.Encoding.UTF8.GetString(_decoded.WrittenSpan.Slice(f.Start, f.Length)))],
+            [.. _fields.Select(
+                f => System.Text.Encoding.UTF8.GetString(_decoded.WrittenSpan.Slice(f.Start, f.Length)))],
             keyColumn);
     }
 

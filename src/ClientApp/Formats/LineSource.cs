@@ -1,7 +1,8 @@
 namespace Branching.ClientApp.Formats;
 
 /// <summary>
-/// Cuts a stream into lines without copying them. The memory held is one buffer, which grows only for a line longer than
+/// Cuts a stream into lines without copying them. The memory held is one buffer, which grows only for a line longer
+/// than
 /// it and never past the limit.
 /// </summary>
 internal sealed class LineSource : IDisposable

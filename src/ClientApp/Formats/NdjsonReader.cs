@@ -58,7 +58,8 @@ internal sealed class NdjsonReader(LineSource source, string? keyField) : Record
         }
         catch (JsonException malformed)
         {
-            return Fail((int)(malformed.BytePositionInLine ?? 0), "not valid JSON: " + FirstSentence(malformed.Message));
+            int offset = (int)(malformed.BytePositionInLine ?? 0);
+            return Fail(offset, "not valid JSON: " + FirstSentence(malformed.Message));
         }
         catch (InvalidOperationException)
         {
@@ -113,7 +114,8 @@ internal sealed class NdjsonReader(LineSource source, string? keyField) : Record
             (Field field, bool base64) = FieldOf(ref json);
             if (field == Field.None)
             {
-                return Fail(nameOffset, "a field other than key, key64, value, value64; --key FIELD imports whole objects");
+                return Fail(
+                    nameOffset, "a field other than key, key64, value, value64; --key FIELD imports whole objects");
             }
 
             if ((field == Field.Key ? keyOffset : valueOffset) >= 0)

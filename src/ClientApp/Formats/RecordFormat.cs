@@ -31,11 +31,14 @@ internal static class RecordLimits
     /// <summary>The store's limit for a key.</summary>
     public const int MaxKeyBytes = 64 * 1024;
 
-    /// <summary>Key and value together. The limit of a request is 4 MiB by default; 64 KiB of it are left to its frame.</summary>
+    /// <summary>
+    /// Key and value together. The limit of a request is 4 MiB by default; 64 KiB of it are left to its frame.
+    /// </summary>
     public const int MaxRecordBytes = (4 * 1024 * 1024) - (64 * 1024);
 
     /// <summary>
-    /// The longest line that is read. JSON writes a zero byte in six characters, so the largest record fits whatever it holds.
+    /// The longest line that is read. JSON writes a zero byte in six characters, so the largest record fits whatever it
+    /// holds.
     /// </summary>
     public const int MaxLineBytes = 32 * 1024 * 1024;
 }

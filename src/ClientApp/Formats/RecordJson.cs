@@ -5,7 +5,9 @@ using System.Text.Unicode;
 
 namespace Branching.ClientApp.Formats;
 
-/// <summary>Bytes in JSON: text under the plain name, what is not UTF-8 in base64 under the name with 64 appended.</summary>
+/// <summary>
+/// Bytes in JSON: text under the plain name, what is not UTF-8 in base64 under the name with 64 appended.
+/// </summary>
 internal static class RecordJson
 {
     public static JsonWriterOptions WriterOptions { get; } = new()
@@ -23,7 +25,8 @@ internal static class RecordJson
     public static void WriteKey(Utf8JsonWriter json, ReadOnlySpan<byte> key) => Write(json, key, _key, _key64);
 
     /// <summary>Writes <c>value</c> or <c>value64</c>.</summary>
-    public static void WriteValue(Utf8JsonWriter json, ReadOnlySpan<byte> value) => Write(json, value, _value, _value64);
+    public static void WriteValue(Utf8JsonWriter json, ReadOnlySpan<byte> value)
+        => Write(json, value, _value, _value64);
 
     /// <summary>Ends a line of a stream of objects.</summary>
     public static void EndLine(Utf8JsonWriter json, IBufferWriter<byte> destination)
@@ -33,7 +36,8 @@ internal static class RecordJson
         json.Reset();
     }
 
-    private static void Write(Utf8JsonWriter json, ReadOnlySpan<byte> bytes, JsonEncodedText text, JsonEncodedText base64)
+    private static void Write(
+        Utf8JsonWriter json, ReadOnlySpan<byte> bytes, JsonEncodedText text, JsonEncodedText base64)
     {
         if (Utf8.IsValid(bytes))
         {

@@ -90,7 +90,8 @@ internal abstract class RecordReader(LineSource source) : IDisposable
 
         if (key.Length > RecordLimits.MaxKeyBytes)
         {
-            return Fail(keyOffset, $"the key has {key.Length:N0} bytes; at most {RecordLimits.MaxKeyBytes:N0} are allowed");
+            return Fail(
+                keyOffset, $"the key has {key.Length:N0} bytes; at most {RecordLimits.MaxKeyBytes:N0} are allowed");
         }
 
         int total = key.Length + value.Length;

@@ -3,7 +3,8 @@ using System.Buffers;
 namespace Branching.ClientApp.Formats;
 
 /// <summary>
-/// The escapes of tab-separated files: <c>\t \n \r \\ \0</c> and <c>\xHH</c>. Every other byte stands for itself, so any
+/// The escapes of tab-separated files: <c>\t \n \r \\ \0</c> and <c>\xHH</c>. Every other byte stands for itself, so
+/// any
 /// bytes survive.
 /// </summary>
 internal static class TsvEscapes

@@ -4,7 +4,8 @@ using Spectre.Console;
 namespace Branching.ClientApp.Terminal;
 
 /// <summary>
-/// Shows how far long work is, on standard error: a bar with the rate on a terminal, a line every few seconds elsewhere.
+/// Shows how far long work is, on standard error: a bar with the rate on a terminal, a line every few seconds
+/// elsewhere.
 /// </summary>
 internal sealed class ProgressDisplay(Invocation invocation)
 {
@@ -38,7 +39,8 @@ internal sealed class ProgressDisplay(Invocation invocation)
             }
 
             last = time.GetTimestamp();
-            string share = total > 0 ? string.Create(CultureInfo.InvariantCulture, $"{100.0 * done / total:0} %, ") : "";
+            string share = total > 0 ? string.Create(
+                CultureInfo.InvariantCulture, $"{100.0 * done / total:0} %, ") : "";
             invocation.Host.Error.WriteLine($"{title}: {share}{Rate(records, time.GetElapsedTime(started))}");
         };
     }
@@ -65,5 +67,8 @@ internal sealed class ProgressDisplay(Invocation invocation)
     }
 
     private static string Rate(long records, TimeSpan elapsed)
-        => $"{Screen.Number(records)} records, {Screen.Number((long)(records / Math.Max(elapsed.TotalSeconds, 0.001)))}/s";
+    {
+        double perSecond = records / Math.Max(elapsed.TotalSeconds, 0.001);
+        return $"{Screen.Number(records)} records, {Screen.Number((long)perSecond)}/s";
+    }
 }

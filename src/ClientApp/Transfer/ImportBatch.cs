@@ -3,7 +3,9 @@ using Branching.Grains;
 
 namespace Branching.ClientApp.Transfer;
 
-/// <summary>Records of one write request: their bytes lie in one pooled buffer, which is used again after the answer.</summary>
+/// <summary>
+/// Records of one write request: their bytes lie in one pooled buffer, which is used again after the answer.
+/// </summary>
 internal sealed class ImportBatch : IDisposable
 {
     // Large enough that the cost of a call does not count, small enough that two of them do not either.

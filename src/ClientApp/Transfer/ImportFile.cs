@@ -3,7 +3,8 @@ using Branching.ClientApp.Formats;
 namespace Branching.ClientApp.Transfer;
 
 /// <summary>
-/// A file that is read twice: once to check it, once to write it. What can be read only once (standard input, a pipe) is
+/// A file that is read twice: once to check it, once to write it. What can be read only once (standard input, a pipe)
+/// is
 /// copied to a temporary file first.
 /// </summary>
 internal sealed class ImportFile : IAsyncDisposable
@@ -22,7 +23,8 @@ internal sealed class ImportFile : IAsyncDisposable
     public long Bytes => _stream.Length;
 
     /// <summary>Opens a file; <c>-</c> is standard input.</summary>
-    public static async Task<ImportFile> OpenAsync(string path, Stream standardInput, CancellationToken cancellationToken)
+    public static async Task<ImportFile> OpenAsync(
+        string path, Stream standardInput, CancellationToken cancellationToken)
     {
         if (path == "-")
         {
@@ -37,7 +39,10 @@ internal sealed class ImportFile : IAsyncDisposable
         if (!File.Exists(path))
         {
             throw new UserError(
-                ExitCode.NotFound, $"there is no file '{path}'", "check the path; - reads standard input", "FileNotFound");
+                ExitCode.NotFound,
+                $"there is no file '{path}'",
+                "check the path; - reads standard input",
+                "FileNotFound");
         }
 
         var stream = new FileStream(path, new FileStreamOptions

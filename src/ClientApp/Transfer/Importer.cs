@@ -21,7 +21,8 @@ internal sealed record ImportOutcome(long Records, long Bytes, Exception? Failur
 
 /// <summary>
 /// Imports a file in two passes: the first reads all of it and writes nothing, so that a malformed line is known before
-/// anything changes. The second writes batches without waiting for the disk and flushes once at the end; only then is the
+/// anything changes. The second writes batches without waiting for the disk and flushes once at the end; only then is
+/// the
 /// import acknowledged.
 /// </summary>
 internal sealed class Importer(IStoreGrain store, ImportPlan plan)
@@ -58,7 +59,9 @@ internal sealed class Importer(IStoreGrain store, ImportPlan plan)
         return new ImportCheck(records, malformed, first);
     }
 
-    /// <summary>Writes the file's records. One batch is on its way while the next is read: later lines win, always.</summary>
+    /// <summary>
+    /// Writes the file's records. One batch is on its way while the next is read: later lines win, always.
+    /// </summary>
     public async Task<ImportOutcome> WriteAsync(Action<long, long> report, CancellationToken cancellationToken)
     {
         using RecordReader reader = plan.File.Read(plan.Format, plan.KeyColumn);
@@ -120,7 +123,8 @@ internal sealed class Importer(IStoreGrain store, ImportPlan plan)
     private async Task<int> SendAsync(ImportBatch batch)
     {
         int count = batch.Count;
-        await store.WriteAsync(new WriteRequest(batch.Operations, null, WriteDurability.Buffered), CancellationToken.None);
+        await store.WriteAsync(
+            new WriteRequest(batch.Operations, null, WriteDurability.Buffered), CancellationToken.None);
         batch.Clear();
         return count;
     }

@@ -8,9 +8,12 @@ internal sealed class BranchGrain(ServingNode node) : StoreGrain(node), IBranchG
 {
     // A key without a slash names no database: the empty name is refused by every call.
     protected override BranchKey Target =>
-        BranchKey.TryParse(this.GetPrimaryKeyString(), out BranchKey key) ? key : new BranchKey("", this.GetPrimaryKeyString());
+        BranchKey.TryParse(this.GetPrimaryKeyString(), out BranchKey key)
+            ? key
+            : new BranchKey("", this.GetPrimaryKeyString());
 
-    public ValueTask<BranchDescription> CreateAsync(CreateBranchRequest request, CancellationToken cancellationToken = default)
+    public ValueTask<BranchDescription> CreateAsync(
+        CreateBranchRequest request, CancellationToken cancellationToken = default)
         => Calls.RunAsync(
             (Target, request),
             static async (calls, call, cancellationToken) =>
@@ -32,7 +35,8 @@ internal sealed class BranchGrain(ServingNode node) : StoreGrain(node), IBranchG
             },
             cancellationToken);
 
-    public ValueTask<BranchDescription> DescribeAsync(bool includeSize = false, CancellationToken cancellationToken = default)
+    public ValueTask<BranchDescription> DescribeAsync(
+        bool includeSize = false, CancellationToken cancellationToken = default)
         => Calls.RunAsync(
             (Target, includeSize),
             static async (calls, call, cancellationToken) =>

@@ -16,14 +16,17 @@ internal sealed class ClusterCoordinatorGrain(
         return answers.OfType<NodeDescription>().OrderBy(answer => answer.Name, StringComparer.Ordinal).ToArray();
     }
 
-    public async ValueTask<IReadOnlyList<DatabaseDescription>> ListDatabasesAsync(CancellationToken cancellationToken = default)
+    public async ValueTask<IReadOnlyList<DatabaseDescription>> ListDatabasesAsync(
+        CancellationToken cancellationToken = default)
     {
         IReadOnlyList<NodeDescription> nodes = await ListNodesAsync(cancellationToken);
-        string[] names = [.. nodes.SelectMany(answer => answer.Databases).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        string[] names = [.. nodes.SelectMany(answer => answer.Databases).Distinct(StringComparer.Ordinal)
+            .Order(StringComparer.Ordinal)];
         List<DatabaseDescription> databases = [];
         foreach (string[] some in names.Chunk(DescribedAtOnce))
         {
-            DatabaseDescription?[] answers = await Task.WhenAll(some.Select(name => DescribeAsync(name, cancellationToken)));
+            DatabaseDescription?[] answers =
+                await Task.WhenAll(some.Select(name => DescribeAsync(name, cancellationToken)));
             databases.AddRange(answers.OfType<DatabaseDescription>());
         }
 
@@ -34,8 +37,8 @@ internal sealed class ClusterCoordinatorGrain(
     {
         try
         {
-            return await GrainFactory.GetGrain<INodeGrain>(silo.ToParsableString()).DescribeAsync(cancellationToken).AsTask()
-                .WaitAsync(node.Options.NodeAnswerTimeout, time, cancellationToken);
+            return await GrainFactory.GetGrain<INodeGrain>(silo.ToParsableString()).DescribeAsync(cancellationToken)
+                .AsTask().WaitAsync(node.Options.NodeAnswerTimeout, time, cancellationToken);
         }
         catch (Exception e) when (e is TimeoutException or OrleansException or BranchingException)
         {

@@ -13,7 +13,8 @@ namespace Branching.Grains;
 /// (8), last key (1 to 65,536), digest of all that (8). The last digest finds damage; it is no secret and no proof of
 /// origin: a token only chooses where to read in a store that its bearer may read anyway.
 /// </remarks>
-internal readonly record struct Continuation(DatabaseId Database, Epoch Epoch, StoreId Store, ulong Scan, ReadOnlyMemory<byte> LastKey)
+internal readonly record struct Continuation(
+    DatabaseId Database, Epoch Epoch, StoreId Store, ulong Scan, ReadOnlyMemory<byte> LastKey)
 {
     private const byte Format = 1;
     private const int IdBytes = 16;
@@ -38,8 +39,10 @@ internal readonly record struct Continuation(DatabaseId Database, Epoch Epoch, S
         return token;
     }
 
-    /// <summary>Reads a token and checks that it belongs to this scan; <paramref name="expected"/> has any last key.</summary>
-    /// <exception cref="StorageException"><see cref="Storage.FailureKind.InvalidContinuation"/>, with what differs.</exception>
+    /// <summary>Reads a token and checks that it belongs to this scan; <paramref name="expected"/> has any last
+    /// key.</summary>
+    /// <exception cref="StorageException"><see cref="Storage.FailureKind.InvalidContinuation"/>, with what
+    /// differs.</exception>
     public static Continuation Parse(ReadOnlyMemory<byte> token, Continuation expected)
     {
         ReadOnlySpan<byte> bytes = token.Span;
@@ -48,7 +51,8 @@ internal readonly record struct Continuation(DatabaseId Database, Epoch Epoch, S
             throw Invalid($"its format is {bytes[0]}, this node reads {Format}");
         }
 
-        if (bytes.Length <= HeaderBytes + DigestBytes || bytes.Length > HeaderBytes + LocalStore.MaxKeyBytes + DigestBytes)
+        if (bytes.Length <= HeaderBytes + DigestBytes
+            || bytes.Length > HeaderBytes + LocalStore.MaxKeyBytes + DigestBytes)
         {
             throw Invalid($"it has {bytes.Length} bytes, which no token of this format has");
         }
@@ -83,7 +87,8 @@ internal readonly record struct Continuation(DatabaseId Database, Epoch Epoch, S
         hash.AppendData(range.From.Span);
         hash.AppendData(range.To.Span);
         hash.AppendData(family);
-        hash.AppendData([(byte)(range.FromExclusive ? 1 : 0), (byte)(range.ToInclusive ? 1 : 0), (byte)(reverse ? 1 : 0)]);
+        hash.AppendData([(byte)(range.FromExclusive ? 1 : 0), (byte)(range.ToInclusive ? 1 : 0),
+            (byte)(reverse ? 1 : 0)]);
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
         hash.GetHashAndReset(digest);
         return BinaryPrimitives.ReadUInt64BigEndian(digest);

@@ -8,7 +8,8 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
 {
     protected override BranchKey Target => new(this.GetPrimaryKeyString(), BranchKey.Main);
 
-    public ValueTask<DatabaseDescription> CreateAsync(CreateDatabaseRequest request, CancellationToken cancellationToken = default)
+    public ValueTask<DatabaseDescription> CreateAsync(
+        CreateDatabaseRequest request, CancellationToken cancellationToken = default)
         => Calls.RunAsync(
             (Grain: this, Request: request),
             static async (calls, call, cancellationToken) =>
@@ -22,13 +23,15 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
                     await calls.ThrowIfElsewhereAsync(cancellationToken);
                 }
 
-                Database database = await grain.Node.Storage.Root.CreateDatabaseAsync(name, request!.CreatedBy, cancellationToken);
+                Database database = await grain.Node.Storage.Root.CreateDatabaseAsync(
+                    name, request!.CreatedBy, cancellationToken);
                 grain.Node.Logger.DatabaseCreated(name.Value, grain.Node.Silo.Name, request.CreatedBy);
                 return await grain.DescribeAsync(database, cancellationToken);
             },
             cancellationToken);
 
-    public ValueTask<DatabaseDescription> DescribeAsync(CancellationToken cancellationToken = default) => Calls.RunAsync(
+    public ValueTask<DatabaseDescription> DescribeAsync(CancellationToken cancellationToken = default)
+        => Calls.RunAsync(
         this,
         static async (calls, grain, cancellationToken) =>
             await grain.DescribeAsync(await calls.GetDatabaseAsync(cancellationToken), cancellationToken),

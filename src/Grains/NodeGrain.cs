@@ -33,7 +33,9 @@ internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
         {
             DeactivateOnIdle();
             throw new BranchingException(
-                FailureKind.Closed, $"Node {key} is not a live node of the cluster; this is {node.Silo.Name}.", isTransient: true);
+                FailureKind.Closed,
+                $"Node {key} is not a live node of the cluster; this is {node.Silo.Name}.",
+                isTransient: true);
         }
 
         try

@@ -31,7 +31,8 @@ public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncD
     }
 
     /// <summary>The open data root.</summary>
-    /// <exception cref="StorageException"><see cref="Storage.FailureKind.Closed"/> before the start and after the stop.</exception>
+    /// <exception cref="StorageException"><see cref="Storage.FailureKind.Closed"/> before the start and after the
+    /// stop.</exception>
     public DataRoot Root => Volatile.Read(ref _root) ?? throw new StorageException(
         Storage.FailureKind.Closed, "The node is starting or stopping: its data root is not open. Try again.");
 

@@ -2,7 +2,8 @@ using Branching.Storage;
 
 namespace Branching.Grains;
 
-/// <summary>A stream under way: holds the store open and its view of it, until it ends or its grain is deactivated.</summary>
+/// <summary>A stream under way: holds the store open and its view of it, until it ends or its grain is
+/// deactivated.</summary>
 internal sealed class OpenStream(StoreLease lease, ScanCursor cursor) : IDisposable
 {
     private readonly StoreLease _lease = lease;

@@ -19,17 +19,19 @@ internal sealed partial class StoreCalls
             },
             cancellationToken);
 
-    public ValueTask<WriteResponse> WriteAsync(WriteRequest request, CancellationToken cancellationToken) => OnStoreAsync(
+    public ValueTask<WriteResponse> WriteAsync(WriteRequest request, CancellationToken cancellationToken)
+        => OnStoreAsync(
         request,
         static async (_, branch, request, cancellationToken) =>
         {
             WriteResult result = await branch.Store.WriteAsync(ToStorage(request), cancellationToken);
             return new WriteResponse(
-                result.Applied, result.Applied ? result.Sequence.Value : 0, result.Applied ? -1 : result.FailedPrecondition);
+                result.Applied, result.Applied ? result.Sequence.Value : 0, result.FailedPrecondition);
         },
         cancellationToken);
 
-    public ValueTask<CountResponse> CountAsync(CountRequest request, CancellationToken cancellationToken) => OnStoreAsync(
+    public ValueTask<CountResponse> CountAsync(CountRequest request, CancellationToken cancellationToken)
+        => OnStoreAsync(
         request,
         static async (_, branch, request, cancellationToken) =>
         {
@@ -37,7 +39,8 @@ internal sealed partial class StoreCalls
             if (!request.Estimate)
             {
                 long count = await Task.Run(
-                    () => branch.Store.Count(request.ColumnFamily, ToStorage(request.Range), cancellationToken), cancellationToken);
+                    () => branch.Store.Count(request.ColumnFamily, ToStorage(request.Range), cancellationToken),
+                    cancellationToken);
                 return new CountResponse(count, IsEstimate: false);
             }
 
@@ -48,7 +51,8 @@ internal sealed partial class StoreCalls
             }
 
             return new CountResponse(
-                await Task.Run(() => branch.Store.EstimateCount(request.ColumnFamily), cancellationToken), IsEstimate: true);
+                await Task.Run(() => branch.Store.EstimateCount(request.ColumnFamily), cancellationToken),
+                IsEstimate: true);
         },
         cancellationToken);
 
@@ -89,8 +93,8 @@ internal sealed partial class StoreCalls
             throw new StorageException(
                 Storage.FailureKind.RequestTooLarge,
                 $"The {answers.Length} values asked for at once from {Label} have {total} bytes, more than the " +
-                $"{node.Options.MaxResponseBytes} that one answer may have (MaxResponseBytes). Ask for fewer keys at once, " +
-                $"or read with {nameof(IStoreGrain.StreamAsync)}.");
+                $"{node.Options.MaxResponseBytes} that one answer may have (MaxResponseBytes). Ask for fewer keys " +
+                $"at once, or read with {nameof(IStoreGrain.StreamAsync)}.");
         }
 
         return new MultiGetResponse(answers);
@@ -99,7 +103,8 @@ internal sealed partial class StoreCalls
     private StorageException TooLarge(int keyBytes, int valueBytes) => new(
         Storage.FailureKind.RequestTooLarge,
         $"The value of a key of {keyBytes} bytes in {Label} has {valueBytes} bytes, more than the " +
-        $"{node.Options.MaxResponseBytes} that one answer may have (MaxResponseBytes). Read it with {nameof(IStoreGrain.StreamAsync)}.");
+        $"{node.Options.MaxResponseBytes} that one answer may have (MaxResponseBytes). Read it with " +
+        $"{nameof(IStoreGrain.StreamAsync)}.");
 
     private static Storage.WriteRequest ToStorage(WriteRequest? request)
     {
@@ -109,7 +114,8 @@ internal sealed partial class StoreCalls
         for (int i = 0; i < operations.Length; i++)
         {
             WriteOperation from = request.Operations[i];
-            operations[i] = new Storage.WriteOperation((WriteKind)(int)from.Kind, from.ColumnFamily, from.Key, from.Value);
+            operations[i] = new Storage.WriteOperation(
+                (WriteKind)(int)from.Kind, from.ColumnFamily, from.Key, from.Value);
         }
 
         Precondition[]? preconditions = null;

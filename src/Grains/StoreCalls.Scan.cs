@@ -41,14 +41,18 @@ internal sealed partial class StoreCalls
         StreamRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         OpenStream stream = await RunAsync(
-            request, static (self, request, cancellationToken) => self.OpenAsync(request, cancellationToken), cancellationToken);
+            request,
+            static (self, request, cancellationToken) => self.OpenAsync(request, cancellationToken),
+            cancellationToken);
         try
         {
             bool more = true;
             while (more)
             {
                 (IReadOnlyList<Entry> page, more) = await RunAsync(
-                    stream, static (self, stream, cancellationToken) => self.ReadPageAsync(stream, cancellationToken), cancellationToken);
+                    stream,
+                    static (self, stream, cancellationToken) => self.ReadPageAsync(stream, cancellationToken),
+                    cancellationToken);
                 if (page.Count > 0)
                 {
                     yield return page;

@@ -4,7 +4,8 @@ namespace Branching.Grains;
 
 internal sealed partial class StoreCalls
 {
-    public ValueTask<IReadOnlyList<string>> ListColumnFamiliesAsync(CancellationToken cancellationToken) => OnStoreAsync(
+    public ValueTask<IReadOnlyList<string>> ListColumnFamiliesAsync(CancellationToken cancellationToken)
+        => OnStoreAsync(
         0,
         static (_, branch, _, _) => ValueTask.FromResult<IReadOnlyList<string>>(
             branch.Store.ColumnFamilies.Order(StringComparer.Ordinal).ToArray()),
@@ -39,7 +40,8 @@ internal sealed partial class StoreCalls
 
     public ValueTask<StoreFigures> GetFiguresAsync(CancellationToken cancellationToken) => OnStoreAsync(
         0,
-        static async (_, branch, _, cancellationToken) => await Task.Run(() => FiguresOf(branch.Store), cancellationToken),
+        static async (_, branch, _, cancellationToken)
+            => await Task.Run(() => FiguresOf(branch.Store), cancellationToken),
         cancellationToken);
 
     private ValueTask<bool> BlockingAsync<TArgument>(

@@ -14,7 +14,8 @@ internal sealed partial class StoreCalls(ServingNode node, string database, stri
     /// <summary>Most entries, keys, operations or preconditions of one call.</summary>
     public const int MaxItems = 100_000;
 
-    private string Label => branch == BranchKey.Main ? $"database '{database}'" : $"branch '{branch}' of database '{database}'";
+    private string Label
+        => branch == BranchKey.Main ? $"database '{database}'" : $"branch '{branch}' of database '{database}'";
 
     /// <summary>The database on this node.</summary>
     public async ValueTask<Database> GetDatabaseAsync(CancellationToken cancellationToken) =>
@@ -60,7 +61,8 @@ internal sealed partial class StoreCalls(ServingNode node, string database, stri
     }
 
     private static bool IsForeign(Exception e, CancellationToken cancellationToken) =>
-        e is not BranchingException && (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested);
+        e is not BranchingException
+            && (e is not OperationCanceledException || !cancellationToken.IsCancellationRequested);
 
     private async ValueTask<BranchingException> FailureOfAsync(Exception e, CancellationToken cancellationToken)
     {
@@ -78,7 +80,8 @@ internal sealed partial class StoreCalls(ServingNode node, string database, stri
                 FailureKind.Internal, $"A call on {Label} failed in a way the program does not foresee: {e.Message}");
         }
 
-        if (failure.Kind is FailureKind.DatabaseNotFound or FailureKind.Moved or FailureKind.InvalidName or FailureKind.Closed)
+        if (failure.Kind is FailureKind.DatabaseNotFound or FailureKind.InvalidName
+            or FailureKind.Moved or FailureKind.Closed)
         {
             // The next call is placed anew, where the database lives by then.
             leave();
@@ -88,18 +91,23 @@ internal sealed partial class StoreCalls(ServingNode node, string database, stri
         return failure;
     }
 
-    /// <summary>Why a database is not here: it lives elsewhere, that cannot be told now, or it does not exist.</summary>
-    private async ValueTask<BranchingException> NotHereAsync(StorageException absent, CancellationToken cancellationToken)
+    /// <summary>Why a database is not here: it lives elsewhere, that cannot be told now, or it does not
+    /// exist.</summary>
+    private async ValueTask<BranchingException> NotHereAsync(
+        StorageException absent, CancellationToken cancellationToken)
     {
         NodeAnswer[] others = await node.Locator.AskOthersAsync(database, cancellationToken);
         if (DatabasePlacementRule.Holder(others) is { } holder)
         {
             return new BranchingException(
-                FailureKind.Moved, $"Database '{database}' lives on node {holder.Name}, not on {node.Silo.Name}. Try again.", true);
+                FailureKind.Moved,
+                $"Database '{database}' lives on node {holder.Name}, not on {node.Silo.Name}. Try again.",
+                isTransient: true);
         }
 
         return Silent(others) is { } silent
-            ? new BranchingException(FailureKind.Closed, $"Whether database '{database}' exists cannot be told now: {silent}", true)
+            ? new BranchingException(
+                FailureKind.Closed, $"Whether database '{database}' exists cannot be told now: {silent}", true)
             : GrainFailure.From(absent);
     }
 
@@ -118,13 +126,16 @@ internal sealed partial class StoreCalls(ServingNode node, string database, stri
         {
             leave();
             throw new BranchingException(
-                FailureKind.Closed, $"Database '{database}' was not created: whether it exists cannot be told now: {silent}", true);
+                FailureKind.Closed,
+                $"Database '{database}' was not created: whether it exists cannot be told now: {silent}",
+                isTransient: true);
         }
     }
 
     private static string? Silent(NodeAnswer[] answers)
     {
-        string[] names = [.. answers.Where(answer => answer.Holds is null).Select(answer => answer.Name).Order(StringComparer.Ordinal)];
+        string[] names = [.. answers.Where(answer => answer.Holds is null).Select(answer => answer.Name)
+            .Order(StringComparer.Ordinal)];
         return names.Length == 0
             ? null
             : $"node {string.Join(", ", names)} does not answer. Nothing was changed; try again.";

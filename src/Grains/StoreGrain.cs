@@ -23,7 +23,8 @@ internal abstract class StoreGrain(ServingNode node) : Grain
     public ValueTask<GetResponse> GetAsync(GetRequest request, CancellationToken cancellationToken = default)
         => Calls.GetAsync(request, cancellationToken);
 
-    public ValueTask<MultiGetResponse> MultiGetAsync(MultiGetRequest request, CancellationToken cancellationToken = default)
+    public ValueTask<MultiGetResponse> MultiGetAsync(
+        MultiGetRequest request, CancellationToken cancellationToken = default)
         => Calls.MultiGetAsync(request, cancellationToken);
 
     public ValueTask<WriteResponse> WriteAsync(WriteRequest request, CancellationToken cancellationToken = default)
@@ -32,7 +33,8 @@ internal abstract class StoreGrain(ServingNode node) : Grain
     public ValueTask<ScanResponse> ScanAsync(ScanRequest request, CancellationToken cancellationToken = default)
         => Calls.ScanAsync(request, cancellationToken);
 
-    public IAsyncEnumerable<IReadOnlyList<Entry>> StreamAsync(StreamRequest request, CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<IReadOnlyList<Entry>> StreamAsync(
+        StreamRequest request, CancellationToken cancellationToken = default)
         => Calls.StreamAsync(request, cancellationToken);
 
     public ValueTask<CountResponse> CountAsync(CountRequest request, CancellationToken cancellationToken = default)
@@ -47,9 +49,11 @@ internal abstract class StoreGrain(ServingNode node) : Grain
     public async ValueTask DropColumnFamilyAsync(string name, CancellationToken cancellationToken = default)
         => await Calls.DropColumnFamilyAsync(name, cancellationToken);
 
-    public async ValueTask FlushAsync(CancellationToken cancellationToken = default) => await Calls.FlushAsync(cancellationToken);
+    public async ValueTask FlushAsync(CancellationToken cancellationToken = default)
+        => await Calls.FlushAsync(cancellationToken);
 
-    public async ValueTask CompactAsync(KeyRange range, string? columnFamily = null, CancellationToken cancellationToken = default)
+    public async ValueTask CompactAsync(
+        KeyRange range, string? columnFamily = null, CancellationToken cancellationToken = default)
         => await Calls.CompactAsync(range, columnFamily, cancellationToken);
 
     public ValueTask<StoreFigures> GetFiguresAsync(CancellationToken cancellationToken = default)

@@ -51,8 +51,8 @@ public sealed class ClusterConnection : IAsyncDisposable
         {
             throw new BranchingException(
                 FailureKind.Closed,
-                $"No node of cluster '{clusterId}' answers at {address}: {e.Message} Check the address and the gateway " +
-                "port, and that `branching serve` runs there.",
+                $"No node of cluster '{clusterId}' answers at {address}: {e.Message} Check the address and the " +
+                "gateway port, and that `branching serve` runs there.",
                 isTransient: true);
         }
     }
@@ -77,7 +77,8 @@ public sealed class ClusterConnection : IAsyncDisposable
         if (!IPEndPoint.TryParse(text, out IPEndPoint? endpoint))
         {
             throw new BranchingException(
-                FailureKind.InvalidArgument, $"'{address}' is no address of a node; write for example 127.0.0.1:30000.");
+                FailureKind.InvalidArgument,
+                $"'{address}' is no address of a node; write for example 127.0.0.1:30000.");
         }
 
         return endpoint.Port == 0 ? new IPEndPoint(endpoint.Address, ServerOptions.DefaultGatewayPort) : endpoint;

@@ -5,7 +5,8 @@ using Microsoft.Extensions.Options;
 
 namespace Branching.Silo;
 
-/// <summary>Writes the options a node runs with to the log, once, when it starts. There are no secrets among them.</summary>
+/// <summary>Writes the options a node runs with to the log, once, when it starts. There are no secrets among
+/// them.</summary>
 internal sealed class EffectiveOptions(
     IOptions<StorageOptions> storage, IOptions<ServingOptions> serving, ILogger<EffectiveOptions> logger)
     : ILifecycleParticipant<ISiloLifecycle>
@@ -24,7 +25,8 @@ internal sealed class EffectiveOptions(
     {
         foreach (var property in typeof(TOptions).GetProperties())
         {
-            string? value = Convert.ToString(property.GetValue(options), System.Globalization.CultureInfo.InvariantCulture);
+            string? value = Convert.ToString(
+                property.GetValue(options), System.Globalization.CultureInfo.InvariantCulture);
             logger.EffectiveOption(section, property.Name, value ?? "(not set)");
         }
     }

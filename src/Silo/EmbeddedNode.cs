@@ -9,7 +9,8 @@ namespace Branching.Silo;
 /// <summary>A whole node inside the calling process: opens a data root and serves it to this process alone.</summary>
 /// <remarks>
 /// On EmbeddedRuntime it opens no port. On Orleans it is a cluster of one on loopback, with free ports. The data root
-/// belongs to it until it is disposed; another process that opens it meanwhile gets <see cref="Grains.FailureKind.Locked"/>.
+/// belongs to it until it is disposed; another process that opens it meanwhile gets
+/// <see cref="Grains.FailureKind.Locked"/>.
 /// </remarks>
 public sealed class EmbeddedNode : IAsyncDisposable
 {
@@ -49,7 +50,8 @@ public sealed class EmbeddedNode : IAsyncDisposable
     {
         if (string.IsNullOrEmpty(dataRoot))
         {
-            throw new BranchingException(Branching.Grains.FailureKind.InvalidArgument, "The path of the data root is empty.");
+            throw new BranchingException(
+                Branching.Grains.FailureKind.InvalidArgument, "The path of the data root is empty.");
         }
 
         string path = Path.GetFullPath(dataRoot);

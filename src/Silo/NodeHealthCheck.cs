@@ -19,7 +19,7 @@ internal sealed class NodeHealthCheck(NodeStorage storage) : IHealthCheck
             DataRootStatistics statistics = await Task.Run(root.GetStatistics, cancellationToken);
             return HealthCheckResult.Healthy(string.Create(
                 CultureInfo.InvariantCulture,
-                $"Data root {root.Directory}: {statistics.OpenStores} open stores, {statistics.FreeBytes} bytes free."));
+                $"Data root {root.Directory}: {statistics.OpenStores} open stores, {statistics.FreeBytes} bytes free"));
         }
         catch (StorageException e)
         {

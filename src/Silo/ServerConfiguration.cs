@@ -28,10 +28,12 @@ internal static class ServerConfiguration
 
     /// <summary>What the command line takes, one line for each switch.</summary>
     public static IEnumerable<string> Usage =>
-        [$"{FileSwitch} <file>  a JSON file of settings", .. _switches.Select(pair => $"{pair.Key} <value>  {pair.Value}")];
+        [$"{FileSwitch} <file>  a JSON file of settings",
+            .. _switches.Select(pair => $"{pair.Key} <value>  {pair.Value}")];
 
     /// <summary>Reads all sources.</summary>
-    /// <exception cref="BranchingException"><see cref="Grains.FailureKind.InvalidArgument"/>, naming what is wrong.</exception>
+    /// <exception cref="BranchingException"><see cref="Grains.FailureKind.InvalidArgument"/>, naming what is
+    /// wrong.</exception>
     public static IConfigurationRoot Read(IReadOnlyList<string> arguments)
     {
         Dictionary<string, string?> fromLine = Parse(arguments, out string? file);

@@ -62,7 +62,8 @@ public sealed class ServerOptionsRules : IValidateOptions<ServerOptions>
             failures.Add($"Address ('{options.Address}') is no IP address.");
         }
 
-        if (options.Primary is { } primary && (!IPEndPoint.TryParse(primary, out IPEndPoint? endpoint) || endpoint.Port == 0))
+        if (options.Primary is { } primary
+            && (!IPEndPoint.TryParse(primary, out IPEndPoint? endpoint) || endpoint.Port == 0))
         {
             failures.Add($"Primary ('{primary}') is no address with a port, for example 10.0.0.1:11111.");
         }

@@ -11,7 +11,8 @@ namespace Branching.Silo;
 public static class SiloServer
 {
     /// <summary>Serves until the process is asked to stop or <paramref name="ct"/> is cancelled.</summary>
-    /// <param name="arguments">Settings: <c>--data-root</c>, <c>--config</c> and others; a wrong one is answered with all of them.</param>
+    /// <param name="arguments">Settings: <c>--data-root</c>, <c>--config</c> and others; a wrong one is answered with
+    /// all of them.</param>
     /// <param name="output">Where to say that it serves; the standard output when null.</param>
     /// <param name="error">Where to say why it does not; the standard error when null.</param>
     /// <param name="ct">Stops serving.</param>
@@ -71,7 +72,8 @@ public static class SiloServer
         IHost host = await EmbeddedNode.StartAsync(builder, cancellationToken);
         try
         {
-            ILogger logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(SiloServer).FullName!);
+            ILogger logger = host.Services.GetRequiredService<ILoggerFactory>()
+                .CreateLogger(typeof(SiloServer).FullName!);
             logger.Serving(options.NodeName, options.Address, options.GatewayPort, options.SiloPort, options.ClusterId);
             string line = string.Create(
                 CultureInfo.InvariantCulture,

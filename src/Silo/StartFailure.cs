@@ -21,7 +21,8 @@ internal static class StartFailure
                         (Grains.FailureKind)(int)failure.Kind, failure.Message, failure.IsTransient);
                 case OptionsValidationException invalid:
                     return new BranchingException(
-                        Grains.FailureKind.InvalidArgument, $"The options are not valid: {string.Join(" ", invalid.Failures)}");
+                        Grains.FailureKind.InvalidArgument,
+                        $"The options are not valid: {string.Join(" ", invalid.Failures)}");
                 case AggregateException { InnerExceptions.Count: > 1 } several:
                     return several.InnerExceptions.Select(Of).FirstOrDefault(found => found is not null);
                 default:

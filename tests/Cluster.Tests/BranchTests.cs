@@ -125,7 +125,8 @@ public sealed class BranchTests(SharedCluster cluster) : IClassFixture<SharedClu
             int before = Volatile.Read(ref acknowledged);
             IBranchGrain branch = cluster.Grains.GetBranch(name, $"b{b}");
             await branch.CreateAsync(From("main"));
-            int seen = int.Parse(await branch.ReadAsync("counter") ?? "0", System.Globalization.CultureInfo.InvariantCulture);
+            int seen = int.Parse(
+                await branch.ReadAsync("counter") ?? "0", System.Globalization.CultureInfo.InvariantCulture);
             Assert.True(seen >= before, $"The branch has {seen}, but {before} was acknowledged before it.");
         }
 

@@ -5,7 +5,8 @@ public sealed class FailureTests(SharedCluster cluster) : IClassFixture<SharedCl
 {
     private static readonly byte[] _tooLong = new byte[65_537];
 
-    private static readonly (string Case, FailureKind Kind, string Message, Func<IGrainFactory, string, Task> Call)[] _cases =
+    private static readonly (
+        string Case, FailureKind Kind, string Message, Func<IGrainFactory, string, Task> Call)[] _cases =
     [
         ("unknown database", FailureKind.DatabaseNotFound, "'absent'",
             async (grains, _) => await grains.GetDatabase("absent").ReadAsync("k")),
@@ -18,7 +19,8 @@ public sealed class FailureTests(SharedCluster cluster) : IClassFixture<SharedCl
         ("database name taken", FailureKind.DatabaseExists, "exists",
             async (grains, name) => await grains.GetDatabase(name).CreateAsync(new CreateDatabaseRequest("test"))),
         ("long creator", FailureKind.InvalidArgument, "CreatedBy has 257 characters; at most 256 are allowed.",
-            async (grains, _) => await grains.GetDatabase("new").CreateAsync(new CreateDatabaseRequest(new string('x', 257)))),
+            async (grains, _) => await grains.GetDatabase("new")
+                .CreateAsync(new CreateDatabaseRequest(new string('x', 257)))),
         ("missing creator", FailureKind.InvalidArgument, "CreatedBy is missing.",
             async (grains, _) => await grains.GetDatabase("new").CreateAsync(new CreateDatabaseRequest(null!))),
         ("unknown branch", FailureKind.BranchNotFound, "'absent'",
@@ -34,10 +36,13 @@ public sealed class FailureTests(SharedCluster cluster) : IClassFixture<SharedCl
         ("unknown parent", FailureKind.ParentNotFound, "'absent'",
             async (grains, name) => await CreateAsync(grains, name, "orphan", "absent")),
         ("too many labels", FailureKind.InvalidArgument, "There are 65 labels; at most 64 are allowed.",
-            async (grains, name) => await grains.GetBranch(name, "l").CreateAsync(new CreateBranchRequest("main", "test",
+            async (grains, name)
+                => await grains.GetBranch(name, "l").CreateAsync(new CreateBranchRequest("main", "test",
                 Enumerable.Range(0, 65).ToDictionary(i => $"l{i}", _ => "")))),
-        ("long label", FailureKind.InvalidArgument, "The value of label 'a' has 1025 characters; at most 1,024 are allowed.",
-            async (grains, name) => await grains.GetBranch(name, "l").CreateAsync(new CreateBranchRequest("main", "test",
+        ("long label", FailureKind.InvalidArgument,
+            "The value of label 'a' has 1025 characters; at most 1,024 are allowed.",
+            async (grains, name)
+                => await grains.GetBranch(name, "l").CreateAsync(new CreateBranchRequest("main", "test",
                 new Dictionary<string, string> { ["a"] = new('x', 1025) }))),
         ("unknown column family", FailureKind.ColumnFamilyNotFound, "'absent'",
             async (grains, name) => await grains.GetDatabase(name).ReadAsync("k", "absent")),
@@ -49,7 +54,8 @@ public sealed class FailureTests(SharedCluster cluster) : IClassFixture<SharedCl
             async (grains, name) => await grains.GetDatabase(name).ReadAsync("")),
         ("long key", FailureKind.InvalidArgument, "65537",
             async (grains, name) => await grains.GetDatabase(name).GetAsync(new GetRequest(_tooLong))),
-        ("write without operations", FailureKind.InvalidArgument, "The number of operations of a write: 0 is outside of 1 to 100,000.",
+        ("write without operations", FailureKind.InvalidArgument,
+            "The number of operations of a write: 0 is outside of 1 to 100,000.",
             async (grains, name) => await grains.GetDatabase(name).WriteAsync(new WriteRequest([]))),
         ("write of an unknown kind", FailureKind.InvalidArgument, "kind 9",
             async (grains, name) => await grains.GetDatabase(name).WriteAsync(

@@ -7,7 +7,8 @@ using Orleans.TestingHost;
 
 namespace Branching.Cluster.Tests;
 
-/// <summary>A cluster in this process; each node has its own data root below one directory, named after the node.</summary>
+/// <summary>A cluster in this process; each node has its own data root below one directory, named after the
+/// node.</summary>
 public sealed class NodeCluster : IAsyncDisposable
 {
     private const string RootsKey = "Roots";

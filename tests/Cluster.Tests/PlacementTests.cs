@@ -38,7 +38,8 @@ public sealed class PlacementTests
         {
             try
             {
-                return (await nodes.Grains.GetDatabase("one").CreateAsync(new CreateDatabaseRequest("test"))).DatabaseId;
+                return (await nodes.Grains.GetDatabase("one").CreateAsync(new CreateDatabaseRequest("test")))
+                    .DatabaseId;
             }
             catch (BranchingException e)
             {
@@ -120,7 +121,8 @@ public sealed class PlacementTests
                 await NodeCluster.RetryAsync(async () => await nodes.Grains.GetDatabase(database.Name).ReadAsync("k")));
             Assert.Equal(FailureKind.DatabaseNotFound, gone.Kind);
             BranchingException branch = await Assert.ThrowsAsync<BranchingException>(async () =>
-                await NodeCluster.RetryAsync(async () => await nodes.Grains.GetBranch(database.Name, "b").ReadAsync("k")));
+                await NodeCluster.RetryAsync(
+                    async () => await nodes.Grains.GetBranch(database.Name, "b").ReadAsync("k")));
             Assert.Equal(FailureKind.DatabaseNotFound, branch.Kind);
         }
 

@@ -81,7 +81,8 @@ public sealed class StoreCallTests(SharedCluster cluster) : IClassFixture<Shared
 
         Assert.Equal(4, page.Entries.Count);
         Assert.False(page.Continuation.IsEmpty);
-        ScanResponse next = await database.ScanAsync(new ScanRequest(KeyRange.All, 1000, Continuation: page.Continuation));
+        ScanResponse next = await database.ScanAsync(
+            new ScanRequest(KeyRange.All, 1000, Continuation: page.Continuation));
         Assert.Equal("key000004", Bytes.Text(next.Entries[0].Key));
     }
 

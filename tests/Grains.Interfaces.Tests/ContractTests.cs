@@ -2,15 +2,19 @@ using System.Reflection;
 
 namespace Branching.Grains.Interfaces.Tests;
 
-/// <summary>What must hold of every message and interface, so that versions of the program understand each other.</summary>
+/// <summary>What must hold of every message and interface, so that versions of the program understand each
+/// other.</summary>
 public sealed class ContractTests
 {
     private static readonly Type[] _types =
-        [.. typeof(IStoreGrain).Assembly.GetExportedTypes().Where(type => type.Namespace == typeof(IStoreGrain).Namespace)];
+        [.. typeof(IStoreGrain).Assembly.GetExportedTypes()
+            .Where(type => type.Namespace == typeof(IStoreGrain).Namespace)];
 
-    private static Type[] Messages => [.. _types.Where(type => type.IsDefined(typeof(GenerateSerializerAttribute), inherit: false))];
+    private static Type[] Messages
+        => [.. _types.Where(type => type.IsDefined(typeof(GenerateSerializerAttribute), inherit: false))];
 
-    private static Type[] GrainInterfaces => [.. _types.Where(type => type.IsInterface && type.IsAssignableTo(typeof(IGrain)))];
+    private static Type[] GrainInterfaces
+        => [.. _types.Where(type => type.IsInterface && type.IsAssignableTo(typeof(IGrain)))];
 
     [Fact]
     public void There_are_messages_and_interfaces_to_look_at()
@@ -33,7 +37,8 @@ public sealed class ContractTests
     {
         foreach (Type contract in GrainInterfaces)
         {
-            MethodInfo[] methods = contract.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly);
+            MethodInfo[] methods =
+                contract.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly);
             string?[] aliases = [.. methods.Select(AliasOf)];
 
             Assert.All(aliases, Assert.NotNull);
@@ -45,16 +50,19 @@ public sealed class ContractTests
     public void Every_message_is_immutable_except_the_exception()
         => Assert.Equal(
             [nameof(BranchingException)],
-            Messages.Where(type => !type.IsDefined(typeof(ImmutableAttribute), inherit: false)).Select(type => type.Name));
+            Messages.Where(type => !type.IsDefined(typeof(ImmutableAttribute), inherit: false))
+                .Select(type => type.Name));
 
     [Fact]
     public void The_members_of_every_message_are_numbered_from_zero_without_gaps()
     {
         foreach (Type message in Messages)
         {
-            PropertyInfo[] members = [.. message.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
+            PropertyInfo[] members =
+                [.. message.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
                 .Where(property => property.GetMethod is { IsStatic: false } && property.CanWrite)];
-            uint[] ids = [.. members.Select(member => member.GetCustomAttribute<IdAttribute>()?.Id ?? uint.MaxValue).Order()];
+            uint[] ids = [.. members.Select(member => member.GetCustomAttribute<IdAttribute>()?.Id ?? uint.MaxValue)
+                .Order()];
 
             Assert.True(
                 ids.SequenceEqual(Enumerable.Range(0, members.Length).Select(i => (uint)i)),
@@ -81,5 +89,6 @@ public sealed class ContractTests
         Assert.Equal(35, (int)FailureKind.MissingStore);
     }
 
-    private static string? AliasOf(MemberInfo member) => member.GetCustomAttribute<AliasAttribute>(inherit: false)?.Alias;
+    private static string? AliasOf(MemberInfo member)
+        => member.GetCustomAttribute<AliasAttribute>(inherit: false)?.Alias;
 }

@@ -42,8 +42,10 @@ public sealed class ContinuationTests
     [Fact]
     public void A_token_of_another_life_says_what_differs()
     {
-        AssertInvalid(Token, _here with { Database = DatabaseId.New(TimeProvider.System) }, "it belongs to database id");
-        AssertInvalid(Token, _here with { Epoch = new Epoch(4) }, "it was given in epoch 3, the database is in epoch 4");
+        AssertInvalid(Token, _here with { Database = DatabaseId.New(TimeProvider.System) },
+            "it belongs to database id");
+        AssertInvalid(Token, _here with { Epoch = new Epoch(4) },
+            "it was given in epoch 3, the database is in epoch 4");
         AssertInvalid(Token, _here with { Store = StoreId.New(TimeProvider.System) }, "it belongs to store");
         AssertInvalid(Token, _here with { Scan = 1 }, "another range, direction or column family");
     }

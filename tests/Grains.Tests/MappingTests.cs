@@ -42,7 +42,8 @@ public sealed class MappingTests
         buffer.Advance(5);
 
         Assert.Equal("value"u8.ToArray(), buffer.Value.ToArray());
-        Assert.True(System.Runtime.InteropServices.MemoryMarshal.TryGetArray(buffer.Value, out ArraySegment<byte> segment));
+        Assert.True(System.Runtime.InteropServices.MemoryMarshal.TryGetArray(
+            buffer.Value, out ArraySegment<byte> segment));
         Assert.Equal(5, segment.Array!.Length);
     }
 

@@ -10,7 +10,8 @@ public sealed class PlacementRuleTests
 
     [Fact]
     public void The_node_that_holds_the_database_wins_over_emptier_ones()
-        => Assert.Equal("n2", DatabasePlacementRule.Holder([Node("n1", false), Node("n2", true, 9), Node("n3", null)])?.Name);
+        => Assert.Equal("n2",
+            DatabasePlacementRule.Holder([Node("n1", false), Node("n2", true, 9), Node("n3", null)])?.Name);
 
     [Fact]
     public void Nobody_holds_it_when_nobody_says_so()
@@ -28,7 +29,8 @@ public sealed class PlacementRuleTests
     [Fact]
     public void A_new_database_goes_to_the_node_with_the_fewest()
         => Assert.Equal(
-            "n2", DatabasePlacementRule.LeastLoaded("d", [Node("n1", false, 3), Node("n2", false, 1), Node("n3", false, 2)]).Name);
+            "n2", DatabasePlacementRule.LeastLoaded(
+                "d", [Node("n1", false, 3), Node("n2", false, 1), Node("n3", false, 2)]).Name);
 
     [Fact]
     public void A_silent_node_is_chosen_only_when_all_are_silent()

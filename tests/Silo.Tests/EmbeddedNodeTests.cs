@@ -36,7 +36,8 @@ public sealed class EmbeddedNodeTests : IDisposable
     {
         await using EmbeddedNode first = await EmbeddedNode.StartAsync(_directory);
 
-        BranchingException failure = await Assert.ThrowsAsync<BranchingException>(() => EmbeddedNode.StartAsync(_directory));
+        BranchingException failure =
+            await Assert.ThrowsAsync<BranchingException>(() => EmbeddedNode.StartAsync(_directory));
 
         Assert.Equal(Grains.FailureKind.Locked, failure.Kind);
         Assert.Contains(_directory, failure.Message, StringComparison.Ordinal);
@@ -63,7 +64,8 @@ public sealed class EmbeddedNodeTests : IDisposable
         BranchingException one = await Assert.ThrowsAsync<BranchingException>(
             () => EmbeddedNode.StartAsync(_directory, options => options.BlockCacheBytes = 1));
         BranchingException two = await Assert.ThrowsAsync<BranchingException>(
-            () => EmbeddedNode.StartAsync(_directory, options => options.MemtableBytes = options.MemtableBudgetBytes + 1));
+            () => EmbeddedNode.StartAsync(
+                _directory, options => options.MemtableBytes = options.MemtableBudgetBytes + 1));
         BranchingException empty = await Assert.ThrowsAsync<BranchingException>(() => EmbeddedNode.StartAsync(""));
 
         Assert.All([one, two, empty], failure => Assert.Equal(Grains.FailureKind.InvalidArgument, failure.Kind));
@@ -92,7 +94,8 @@ public sealed class EmbeddedNodeTests : IDisposable
         IDatabaseGrain database = node.Grains.GetDatabase("d");
         await database.CreateAsync(new CreateDatabaseRequest("test"));
         await database.PutAsync("k"u8.ToArray(), "v"u8.ToArray());
-        await using IAsyncEnumerator<IReadOnlyList<Entry>> stream =
+        // Its reader is abandoned, as by a process that ends: nobody disposes it.
+        IAsyncEnumerator<IReadOnlyList<Entry>> stream =
             database.StreamAsync(new StreamRequest(Grains.KeyRange.All)).GetAsyncEnumerator();
         Assert.True(await stream.MoveNextAsync());
 
@@ -101,6 +104,40 @@ public sealed class EmbeddedNodeTests : IDisposable
 
         await using EmbeddedNode again = await EmbeddedNode.StartAsync(_directory);
         Assert.Equal("v", await ReadAsync(again.Grains.GetDatabase("d")));
+    }
+
+    [Fact]
+    public async Task A_value_larger_than_an_answer_is_refused_by_reads_and_delivered_by_a_stream()
+    {
+        await using EmbeddedNode node = await EmbeddedNode.StartAsync(
+            _directory, options => options.MaxRequestBytes = 16 << 20);
+        IDatabaseGrain database = node.Grains.GetDatabase("d");
+        await database.CreateAsync(new CreateDatabaseRequest("test"));
+        await database.PutAsync("a"u8.ToArray(), "small"u8.ToArray());
+        await database.PutAsync("big"u8.ToArray(), new byte[5 << 20]);
+
+        BranchingException get = await Assert.ThrowsAsync<BranchingException>(
+            async () => await database.GetAsync(new GetRequest("big"u8.ToArray())));
+        ScanResponse page = await database.ScanAsync(new Grains.ScanRequest(Grains.KeyRange.All));
+        BranchingException scan = await Assert.ThrowsAsync<BranchingException>(async () =>
+            await database.ScanAsync(new Grains.ScanRequest(Grains.KeyRange.All, Continuation: page.Continuation)));
+        List<int> streamed = [];
+        await foreach (IReadOnlyList<Entry> entries in database.StreamAsync(new StreamRequest(Grains.KeyRange.All)))
+        {
+            streamed.AddRange(entries.Select(entry => entry.Value.Length));
+        }
+
+        Assert.Single(page.Entries);
+        Assert.All([get, scan], failure =>
+        {
+            Assert.Equal(Grains.FailureKind.RequestTooLarge, failure.Kind);
+            Assert.Equal(
+                "The value of a key of 3 bytes in database 'd' has 5242880 bytes, more than the 4194304 that one " +
+                "answer " +
+                "may have (MaxResponseBytes). Read it with StreamAsync.",
+                failure.Message);
+        });
+        Assert.Equal([5, 5 << 20], streamed);
     }
 
     private static async Task<string> ReadAsync(IStoreGrain store)

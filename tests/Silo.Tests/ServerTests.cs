@@ -14,7 +14,8 @@ public sealed class ServerTests : IDisposable
     public void The_command_line_wins_over_the_file()
     {
         string file = Path.Combine(_directory, "settings.json");
-        File.WriteAllText(file, """{ "Branching": { "Server": { "SiloPort": 1, "GatewayPort": 2 }, "Storage": { "DataRoot": "x" } } }""");
+        File.WriteAllText(file,
+            """{ "Branching": { "Server": { "SiloPort": 1, "GatewayPort": 2 }, "Storage": { "DataRoot": "x" } } }""");
 
         IConfigurationRoot configuration = ServerConfiguration.Read(["--config", file, "--gateway-port=3"]);
         ServerOptions options = ServerConfiguration.Server(configuration);
@@ -53,7 +54,8 @@ public sealed class ServerTests : IDisposable
         Assert.True(new ServingOptionsValidator().Validate(null, new ServingOptions()).Succeeded);
         ValidateOptionsResult pages = rules.Validate(
             null, new ServingOptions { MaxResponseBytes = 1024, StreamPageBytes = 2048 });
-        ValidateOptionsResult times = rules.Validate(null, new ServingOptions { ResponseTimeout = TimeSpan.FromSeconds(1) });
+        ValidateOptionsResult times =
+            rules.Validate(null, new ServingOptions { ResponseTimeout = TimeSpan.FromSeconds(1) });
         Assert.Contains("StreamPageBytes (2048)", pages.FailureMessage, StringComparison.Ordinal);
         Assert.Contains("NodeAnswerTimeout", times.FailureMessage, StringComparison.Ordinal);
     }
@@ -88,7 +90,8 @@ public sealed class ServerTests : IDisposable
             TextWriter.Synchronized(output), TextWriter.Synchronized(error), stop.Token);
         await using (ClusterConnection connection = await ConnectAsync($"127.0.0.1:{gateway}"))
         {
-            DatabaseDescription created = await connection.Grains.GetDatabase("d").CreateAsync(new CreateDatabaseRequest("test"));
+            DatabaseDescription created =
+                await connection.Grains.GetDatabase("d").CreateAsync(new CreateDatabaseRequest("test"));
             Assert.Equal("n1", created.Node);
         }
 
@@ -106,7 +109,8 @@ public sealed class ServerTests : IDisposable
         int code = await SiloServer.RunAsync(["--nonsense", "1"], TextWriter.Null, error);
 
         Assert.Equal(Clustering.NotSupported is null ? 2 : 1, code);
-        Assert.Equal(Clustering.NotSupported is null, error.ToString().Contains("--data-root", StringComparison.Ordinal));
+        Assert.Equal(Clustering.NotSupported is null,
+            error.ToString().Contains("--data-root", StringComparison.Ordinal));
     }
 
     private static async Task<ClusterConnection> ConnectAsync(string address)

@@ -23,7 +23,8 @@ internal sealed class DatabaseLocator(
         string database, IReadOnlyCollection<SiloAddress> silos, CancellationToken cancellationToken)
     {
         ClusterMembershipSnapshot members = membership.CurrentSnapshot;
-        return await Task.WhenAll(silos.Select(silo => AskAsync(database, silo, NameOf(members, silo), cancellationToken)));
+        return await Task.WhenAll(
+            silos.Select(silo => AskAsync(database, silo, NameOf(members, silo), cancellationToken)));
     }
 
     /// <summary>

@@ -2,7 +2,8 @@ using Orleans.Runtime.Placement;
 
 namespace Branching.Grains;
 
-/// <summary>Pins a node grain to its silo. A silo that is gone has no node grain: the call fails, it is not moved.</summary>
+/// <summary>Pins a node grain to its silo. A silo that is gone has no node grain: the call fails, it is not
+/// moved.</summary>
 internal sealed class NodePlacementDirector : IPlacementDirector
 {
     public Task<SiloAddress> OnAddActivation(

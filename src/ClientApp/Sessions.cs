@@ -6,17 +6,38 @@ namespace Branching.ClientApp;
 /// <summary>Opens sessions.</summary>
 internal static class Sessions
 {
+    private static readonly TimeSpan _connectWithin = TimeSpan.FromSeconds(15);
+
     /// <summary>Starts a node in this process, or connects to a cluster.</summary>
     public static async Task<ISession> ConnectAsync(SessionTarget target, CancellationToken cancellationToken)
     {
         if (target.Cluster is { } address)
         {
-            return new ClusterSession(await ClusterConnection.ConnectAsync(address, cancellationToken));
+            return await ConnectAsync(address, cancellationToken);
         }
 
         // What goes wrong is told by the command itself; a log beside it would say it twice.
         return new EmbeddedSession(await EmbeddedNode.StartAsync(
             target.DataRoot, logging: logging => logging.ClearProviders(), ct: cancellationToken));
+    }
+
+    private static async Task<ClusterSession> ConnectAsync(string address, CancellationToken cancellationToken)
+    {
+        // A client goes on trying for ever; a person who mistyped a port should hear of it.
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(_connectWithin);
+        try
+        {
+            return new ClusterSession(await ClusterConnection.ConnectAsync(address, deadline.Token));
+        }
+        catch (Exception) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new UserError(
+                ExitCode.Busy,
+                $"no node answered at {address} within {_connectWithin.TotalSeconds} s",
+                "check the address and the gateway port; branching serve prints both",
+                "Closed");
+        }
     }
 
     private sealed class EmbeddedSession(EmbeddedNode node) : ISession

@@ -26,12 +26,15 @@ internal static class ServeCommand
             async (invocation, cancellationToken) =>
             {
                 using var error = new StringWriter();
+
+                // Who waits for the line that says it serves reads it from a pipe: it must not lie in a buffer.
+                await using var output = new StreamWriter(host.Output, leaveOpen: true) { AutoFlush = true };
                 string[] arguments =
                 [
                     "--data-root", Path.GetFullPath(invocation.Target.DataRoot),
                     .. invocation.Parsed.GetValue(settings) ?? [],
                 ];
-                int exitCode = await SiloServer.RunAsync(arguments, host.Out, error, cancellationToken);
+                int exitCode = await SiloServer.RunAsync(arguments, output, error, cancellationToken);
                 if (exitCode == ExitCode.Ok)
                 {
                     return exitCode;

@@ -47,8 +47,8 @@ internal static class Descriptions
         if (operationId is not null && operationId.Length is 0 or > MaxOperationIdLength)
         {
             throw GrainFailure.Refused(
-                $"OperationId has {operationId!.Length} characters; 1 to {MaxOperationIdLength} are allowed, or leave " +
-                $"it out.");
+                $"OperationId has {operationId!.Length} characters; 1 to {MaxOperationIdLength} are allowed, or " +
+                $"leave it out.");
         }
     }
 
@@ -76,8 +76,8 @@ internal static class Descriptions
             if (value.Length > MaxLabelValueLength)
             {
                 throw GrainFailure.Refused(
-                    $"The value of label '{name}' has {value.Length} characters; at most {MaxLabelValueLength:N0} are " +
-                    $"allowed.");
+                    $"The value of label '{name}' has {value.Length} characters; at most {MaxLabelValueLength:N0} " +
+                    $"are allowed.");
             }
         }
     }

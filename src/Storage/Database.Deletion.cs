@@ -140,8 +140,11 @@ public sealed partial class Database
 
         if (repaired)
         {
-            _living[record.Name] = record with { State = record.State == BranchState.Deleting ? BranchState.Ready
-                : record.State };
+            _living[record.Name] = record with
+            {
+                State = record.State == BranchState.Deleting ? BranchState.Ready
+                : record.State
+            };
             slot.Restore();
         }
     }

@@ -27,8 +27,12 @@ internal static class Program
             AtCrashPoint = point => Happen("point " + point),
             BeforeStep = everyStep ? step => Happen("step " + step.Kind) : null,
         };
-        StorageOptions options = new() { DataRoot = directory, BlockCacheBytes = 8 << 20,
-            MemtableBudgetBytes = 32 << 20 };
+        StorageOptions options = new()
+        {
+            DataRoot = directory,
+            BlockCacheBytes = 8 << 20,
+            MemtableBudgetBytes = 32 << 20
+        };
         DataRoot root = await DataRoot.OpenAsync(options, disk).ConfigureAwait(false);
         await RunAsync(root, scenario).ConfigureAwait(false);
         Say("done");

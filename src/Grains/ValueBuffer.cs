@@ -2,9 +2,15 @@ using System.Buffers;
 
 namespace Branching.Grains;
 
-/// <summary>Receives one value in an array of exactly its length, which then goes into the answer as it is.</summary>
+/// <summary>Receives one value in an array of its own, which then goes into the answer as it is.</summary>
+/// <remarks>
+/// A writer that names the length gets an array of exactly that; one that does not gets arrays that double, so that the
+/// work stays in proportion to the value.
+/// </remarks>
 internal sealed class ValueBuffer : IBufferWriter<byte>
 {
+    private const int FirstBytes = 256;
+
     private byte[] _bytes = [];
     private int _length;
 
@@ -31,13 +37,19 @@ internal sealed class ValueBuffer : IBufferWriter<byte>
 
     private void Reserve(int sizeHint)
     {
-        int needed = Math.Max(sizeHint, 1);
-        if (_bytes.Length - _length < needed)
+        if (_bytes.Length - _length >= Math.Max(sizeHint, 1))
         {
-            // The store asks for the whole value at once, so this runs once for each value.
-            byte[] larger = GC.AllocateUninitializedArray<byte>(checked(_length + needed));
-            _bytes.AsSpan(0, _length).CopyTo(larger);
-            _bytes = larger;
+            return;
         }
+
+        long wanted = sizeHint > 0 ? (long)_length + sizeHint : Math.Max(FirstBytes, 2L * _bytes.Length);
+        byte[] larger = GC.AllocateUninitializedArray<byte>((int)Math.Min(wanted, Array.MaxLength));
+        if (larger.Length == _length)
+        {
+            throw new InvalidOperationException("A value is larger than an array can be.");
+        }
+
+        _bytes.AsSpan(0, _length).CopyTo(larger);
+        _bytes = larger;
     }
 }

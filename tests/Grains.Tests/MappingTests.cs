@@ -34,7 +34,7 @@ public sealed class MappingTests
     }
 
     [Fact]
-    public void A_value_is_received_in_an_array_of_its_own_length()
+    public void A_value_whose_length_is_named_is_received_in_an_array_of_that_length()
     {
         ValueBuffer buffer = new();
 
@@ -59,5 +59,26 @@ public sealed class MappingTests
         }
 
         Assert.Equal("value"u8.ToArray(), buffer.Value.ToArray());
+    }
+
+    [Fact]
+    public void A_large_value_whose_length_is_not_named_is_received_in_few_steps()
+    {
+        ValueBuffer buffer = new();
+        byte[] value = new byte[5 << 20];
+        new Random(1).NextBytes(value);
+
+        int steps = 0;
+        for (ReadOnlySpan<byte> rest = value; !rest.IsEmpty; steps++)
+        {
+            Span<byte> room = buffer.GetSpan();
+            int some = Math.Min(room.Length, rest.Length);
+            rest[..some].CopyTo(room);
+            buffer.Advance(some);
+            rest = rest[some..];
+        }
+
+        Assert.True(buffer.Value.Span.SequenceEqual(value));
+        Assert.True(steps < 30, $"{steps} steps");
     }
 }

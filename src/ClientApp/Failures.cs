@@ -34,11 +34,12 @@ internal static class Failures
     {
         FailureKind.InvalidArgument or FailureKind.InvalidName or FailureKind.RequestTooLarge => ExitCode.Usage,
         FailureKind.DatabaseNotFound or FailureKind.BranchNotFound or FailureKind.ParentNotFound
-            or FailureKind.ColumnFamilyNotFound => ExitCode.NotFound,
+            or FailureKind.ColumnFamilyNotFound or FailureKind.SnapshotNotFound => ExitCode.NotFound,
         FailureKind.DatabaseExists or FailureKind.BranchExists or FailureKind.ColumnFamilyExists
-            => ExitCode.Precondition,
+            or FailureKind.Pinned or FailureKind.Refused => ExitCode.Precondition,
         FailureKind.Locked or FailureKind.Overloaded or FailureKind.TimedOut or FailureKind.Closed
             or FailureKind.Moved or FailureKind.BeingDeleted or FailureKind.InUse or FailureKind.TooManyOpenFiles
+            or FailureKind.SharedStorageUnavailable or FailureKind.NotOwner or FailureKind.LeaseExpired
             => ExitCode.Busy,
         FailureKind.ImportMalformed => ExitCode.Malformed,
         _ => ExitCode.Failed,

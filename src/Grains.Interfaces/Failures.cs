@@ -111,6 +111,39 @@ public enum FailureKind
 
     /// <summary>The catalog knows a store whose directory is missing.</summary>
     MissingStore = 35,
+
+    /// <summary>The shared storage did not answer, or answered with an error; try again.</summary>
+    SharedStorageUnavailable = 36,
+
+    /// <summary>Another node owns the database; the message names it.</summary>
+    NotOwner = 37,
+
+    /// <summary>The lease ran out before the answer; the outcome of a write is unknown.</summary>
+    LeaseExpired = 38,
+
+    /// <summary>No such snapshot: it was never published, or it is retired.</summary>
+    SnapshotNotFound = 39,
+
+    /// <summary>A snapshot's manifest or one of its files is not what was written.</summary>
+    SnapshotDamaged = 40,
+
+    /// <summary>A snapshot was made with options or a format that this program cannot open.</summary>
+    SnapshotIncompatible = 41,
+
+    /// <summary>A pin keeps the snapshot; the message names it.</summary>
+    Pinned = 42,
+
+    /// <summary>The database exists on shared storage, but no snapshot of it does.</summary>
+    NothingToRestore = 43,
+
+    /// <summary>The branch is known, but its node was lost before any snapshot of it arrived.</summary>
+    BranchLost = 44,
+
+    /// <summary>The local store belongs to an earlier tenure and may not be served.</summary>
+    StaleStore = 45,
+
+    /// <summary>A safety rule refused it; the message says which, and how to override it.</summary>
+    Refused = 46,
 }
 
 /// <summary>The failure of a call on a database or a branch. Expected outcomes are values in the answer

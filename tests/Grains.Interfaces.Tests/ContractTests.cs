@@ -85,8 +85,8 @@ public sealed class ContractTests
     {
         int[] numbers = [.. Enum.GetValues<FailureKind>().Select(kind => (int)kind)];
 
-        Assert.Equal(Enumerable.Range(0, 36), numbers);
-        Assert.Equal(35, (int)FailureKind.MissingStore);
+        Assert.Equal(Enumerable.Range(0, 47), numbers);
+        Assert.Equal(46, (int)FailureKind.Refused);
     }
 
     private static string? AliasOf(MemberInfo member)

@@ -1,0 +1,85 @@
+namespace Branching.Storage.Shared;
+
+/// <summary>One child of a directory on shared storage.</summary>
+/// <param name="Name">Its own name, without the directory.</param>
+/// <param name="IsDirectory">Whether it holds other entries.</param>
+/// <param name="Bytes">Length of its content; 0 for directories.</param>
+/// <param name="ModifiedAt">When its content was last changed, by the storage's own clock.</param>
+public readonly record struct SharedEntry(string Name, bool IsDirectory, long Bytes, DateTimeOffset ModifiedAt);
+
+/// <summary>A local file to be sent to shared storage.</summary>
+/// <param name="LocalPath">Where it is; it must not change while it is sent.</param>
+/// <param name="Bytes">Its length.</param>
+/// <param name="Sha256">Its digest, 64 lower-case hexadecimal digits; checked while it is sent.</param>
+/// <param name="Rate">How fast it may go; <see langword="null"/> for no limit.</param>
+/// <param name="Progress">Told the bytes sent since the last call.</param>
+public sealed record FileToSend(
+    string LocalPath, long Bytes, string Sha256, RateLimit? Rate = null, IProgress<long>? Progress = null);
+
+/// <summary>Where a fetched file goes.</summary>
+/// <param name="LocalPath">The new file; nothing may stand there.</param>
+/// <param name="Rate">How fast it may come; <see langword="null"/> for no limit.</param>
+/// <param name="Progress">Told the bytes fetched since the last call.</param>
+public sealed record FileToFetch(string LocalPath, RateLimit? Rate = null, IProgress<long>? Progress = null);
+
+/// <summary>What was fetched.</summary>
+/// <param name="Bytes">Its length.</param>
+/// <param name="Sha256">Its digest, 64 lower-case hexadecimal digits.</param>
+public readonly record struct FetchedFile(long Bytes, string Sha256);
+
+/// <summary>The few steps that everything on shared storage is made of.</summary>
+/// <remarks>
+/// <para>
+/// Names are relative: segments of <c>A-Z a-z 0-9 . _ -</c> that do not begin with a dot, separated by <c>/</c>. Any
+/// other name is refused (<see cref="FailureKind.InvalidArgument"/>). Directories come with their first entry.
+/// </para>
+/// <para>
+/// Every answered change is durable and visible to everybody who asks afterwards. A change that failed has an unknown
+/// outcome: it happened, or not, or will happen a moment later. Thread-safe.
+/// </para>
+/// <para>
+/// Failures are <see cref="StorageException"/>s of the kinds <see cref="FailureKind.DiskFull"/>,
+/// <see cref="FailureKind.PermissionDenied"/>, <see cref="FailureKind.Io"/> and
+/// <see cref="FailureKind.SharedStorageUnavailable"/>, which name the storage, the object and the step.
+/// </para>
+/// </remarks>
+public interface ISharedStorage
+{
+    /// <summary>Where the storage is, for messages.</summary>
+    string Location { get; }
+
+    /// <summary>Creates an object. Of several that race for one name, exactly one succeeds.</summary>
+    /// <returns><see langword="false"/>: the name is taken; nothing was changed.</returns>
+    Task<bool> PutIfAbsentAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
+
+    /// <summary>Creates an object or puts another content in its place, in one step.</summary>
+    Task ReplaceAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);
+
+    /// <summary>Reads an object of at most 64 MiB.</summary>
+    /// <returns>Its content; <see langword="null"/> when it does not exist.</returns>
+    Task<byte[]?> TryReadAsync(string name, CancellationToken cancellationToken);
+
+    /// <summary>The children of a directory, ordered by name; none when it does not exist.</summary>
+    /// <param name="directory">Its name; empty for the top.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="StorageException">It cannot be read: that is never taken for an empty directory.</exception>
+    Task<IReadOnlyList<SharedEntry>> ListAsync(string directory, CancellationToken cancellationToken);
+
+    /// <summary>Deletes an object.</summary>
+    /// <returns><see langword="false"/>: it did not exist.</returns>
+    Task<bool> DeleteAsync(string name, CancellationToken cancellationToken);
+
+    /// <summary>Creates an object from a local file; a former attempt with the same content is continued.</summary>
+    /// <returns><see langword="false"/>: the name is taken; nothing was changed.</returns>
+    /// <exception cref="StorageException">Also <see cref="FailureKind.Corruption"/>: the file is not what
+    /// <paramref name="file"/> says; nothing was created.</exception>
+    Task<bool> PutFileIfAbsentAsync(string name, FileToSend file, CancellationToken cancellationToken);
+
+    /// <summary>Writes an object to a new local file, durably; the caller compares the digest.</summary>
+    /// <exception cref="StorageException">Also <see cref="FailureKind.MissingStore"/>: there is no such
+    /// object.</exception>
+    Task<FetchedFile> FetchFileAsync(string name, FileToFetch file, CancellationToken cancellationToken);
+
+    /// <summary>Bytes that may still be written; <see langword="null"/> when unknown.</summary>
+    Task<long?> GetFreeBytesAsync(CancellationToken cancellationToken);
+}

@@ -1,5 +1,6 @@
 using System.Text;
 using Branching.RocksDb.Files;
+using Branching.Storage.Snapshots;
 
 namespace Branching.Storage;
 
@@ -38,6 +39,11 @@ internal sealed class Disk
     public Action<CrashPoint>? AtCrashPoint { get; init; }
 
     public void Reach(CrashPoint point) => AtCrashPoint?.Invoke(point);
+
+    /// <summary>As <see cref="AtCrashPoint"/>, for the steps of taking and restoring snapshots.</summary>
+    public Action<SnapshotStep>? AtSnapshotStep { get; init; }
+
+    public void Reach(SnapshotStep step) => AtSnapshotStep?.Invoke(step);
 
     public void CreateDirectory(string path) =>
         Run(new(DiskStepKind.CreateDirectory, path), static s => Directory.CreateDirectory(s.Path));

@@ -17,7 +17,13 @@ public sealed partial class LocalStore
     /// <exception cref="StorageException">
     /// Nothing is left behind. <see cref="FailureKind.InvalidArgument"/>: the directory exists or its parent does not.
     /// </exception>
-    public LocalCheckpoint CreateCheckpoint(string directory)
+    public LocalCheckpoint CreateCheckpoint(string directory) => CreateCheckpoint(directory, forBranch: true);
+
+    /// <summary>
+    /// As the public one; with <paramref name="forBranch"/> the store's tail is kept short afterwards, since the next
+    /// branch replays it.
+    /// </summary>
+    internal LocalCheckpoint CreateCheckpoint(string directory, bool forBranch)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         Enter();
@@ -34,7 +40,7 @@ public sealed partial class LocalStore
             try
             {
                 CheckTarget(directory);
-                return MakeReserved(directory);
+                return MakeReserved(directory, forBranch);
             }
             finally
             {
@@ -48,12 +54,16 @@ public sealed partial class LocalStore
     }
 
     // The target was reserved and found absent, so whatever is there after a failure is debris of this call.
-    private LocalCheckpoint MakeReserved(string directory)
+    private LocalCheckpoint MakeReserved(string directory, bool forBranch)
     {
         try
         {
             Sequence sequence = LastAcknowledged;
-            NoteBranched();
+            if (forBranch)
+            {
+                NoteBranched();
+            }
+
             MakeCheckpoint(directory);
             return Finish(directory, sequence);
         }

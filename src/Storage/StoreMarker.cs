@@ -26,6 +26,17 @@ internal static class StoreMarker
     {
         string path = Path.Combine(storeDirectory, FileName);
         string text = Disk.TryReadText(path) ?? throw Unknown(storeDirectory, $"it has no {FileName}");
+        BranchRecord record = Parse(text, path, database);
+        string name = Path.GetFileName(storeDirectory);
+        return record.Id.ToString() == name
+            ? record
+            : throw Unknown(storeDirectory, $"its mark names store {record.Id}");
+    }
+
+    /// <summary>As <see cref="Read"/>, of a mark whose directory does not have its final name yet.</summary>
+    public static BranchRecord Parse(string text, string path, DatabaseId database)
+    {
+        string directory = Path.GetDirectoryName(path)!;
         BranchDocument document;
         BranchRecord record;
         try
@@ -36,18 +47,15 @@ internal static class StoreMarker
         catch (StorageException e) when (e.Kind is FailureKind.Corruption or FailureKind.InvalidName
             or FailureKind.InvalidArgument)
         {
-            throw Unknown(storeDirectory, e.Message);
+            throw Unknown(directory, e.Message);
         }
 
         if (document.Database != database.ToString())
         {
-            throw Unknown(storeDirectory, $"it belongs to database {document.Database}, not to {database}");
+            throw Unknown(directory, $"it belongs to database {document.Database}, not to {database}");
         }
 
-        string name = Path.GetFileName(storeDirectory);
-        return record.Id.ToString() == name
-            ? record
-            : throw Unknown(storeDirectory, $"its mark names store {record.Id}");
+        return record;
     }
 
     private static StorageException Unknown(string directory, string why) => new(

@@ -44,6 +44,9 @@ internal static partial class FileNative
     [LibraryImport("libc", SetLastError = true)]
     public static unsafe partial nint pread(int descriptor, byte* buffer, nuint count, long offset);
 
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int setpriority(int which, uint who, int nice);
+
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int statx(int directory, string path, int flags, uint mask, out Statx status);
 
@@ -62,6 +65,12 @@ internal static partial class FileNative
 
         [FieldOffset(48)]
         public ulong Blocks;
+
+        [FieldOffset(112)]
+        public long ModifiedSeconds;
+
+        [FieldOffset(120)]
+        public uint ModifiedNanoseconds;
 
         [FieldOffset(136)]
         public uint DeviceMajor;

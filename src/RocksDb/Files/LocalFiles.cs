@@ -8,7 +8,12 @@ namespace Branching.RocksDb.Files;
 /// <param name="LinkCount">How many names the file has.</param>
 /// <param name="Bytes">Length of the content.</param>
 /// <param name="AllocatedBytes">Disk space in use, less than the length for sparse files.</param>
-public readonly record struct FileStatus(ulong Device, ulong Inode, uint LinkCount, long Bytes, long AllocatedBytes);
+/// <param name="ModifiedNs">
+/// When the content last changed, in nanoseconds since 1970. Another name for the file does not change it, unlike the
+/// time of its last status change.
+/// </param>
+public readonly record struct FileStatus(
+    ulong Device, ulong Inode, uint LinkCount, long Bytes, long AllocatedBytes, long ModifiedNs);
 
 /// <summary>A call of the operating system on a file failed.</summary>
 public sealed class LocalFileException : IOException
@@ -77,7 +82,7 @@ public static class LocalFiles
         const int BlockBytes = 512; // stat(2): blocks are counted in 512 bytes whatever the file system uses.
         ulong device = ((ulong)s.DeviceMajor << 32) | s.DeviceMinor;
         return new FileStatus(device, s.Inode, s.LinkCount, checked((long)s.Bytes),
-            checked((long)s.Blocks * BlockBytes));
+            checked((long)s.Blocks * BlockBytes), (s.ModifiedSeconds * 1_000_000_000) + s.ModifiedNanoseconds);
     }
 
     /// <summary>Renames a file or directory in one step; never replaces what stands at the target.</summary>

@@ -1,0 +1,75 @@
+using Branching.RocksDb;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Branching.Storage.Snapshots;
+
+/// <summary>Opens a restored store for writing, to know that it opens, and compares it with its manifest.</summary>
+internal static class StoreTrial
+{
+    private const long CacheBytes = 8L << 20;
+    private const int OpenFiles = 64;
+
+    /// <summary>Runs on a directory that nobody needs afterwards: opening changes it.</summary>
+    /// <exception cref="StorageException"><see cref="FailureKind.SnapshotDamaged"/>, or why it did not open.</exception>
+    public static void Run(SnapshotManifest manifest, string directory, RestoreOptions options)
+    {
+        try
+        {
+            using BlockCache cache = new(options.Storage?.BlockCacheBytes ?? CacheBytes);
+            using RocksDatabase database = RocksDatabase.Open(directory, new DatabaseOptions
+            {
+                BlockCache = cache,
+                MaxOpenFiles = OpenFiles,
+                AvoidFlushDuringRecovery = true,
+                AvoidFlushDuringShutdown = true,
+                InfoLogLevel = InfoLogLevel.Error,
+            });
+            Compare(manifest, database);
+            if (options.ReadCheck)
+            {
+                ReadAll(database);
+            }
+        }
+        catch (RocksDbException e)
+        {
+            throw new StorageException(
+                FailureKind.SnapshotDamaged,
+                $"The restored store does not open: {e.Message} Restore another snapshot.", e);
+        }
+    }
+
+    private static void Compare(SnapshotManifest manifest, RocksDatabase database)
+    {
+        if (database.LatestSequence != manifest.Sequence.Value)
+        {
+            throw Damaged($"ends at sequence {database.LatestSequence}, the manifest says {manifest.Sequence}");
+        }
+
+        string[] found = [.. database.ColumnFamilies.Select(family => family.Name).Order(StringComparer.Ordinal)];
+        string[] expected =
+            [.. manifest.Options.Families.Select(family => family.Name).Order(StringComparer.Ordinal)];
+        if (!found.SequenceEqual(expected, StringComparer.Ordinal))
+        {
+            throw Damaged(
+                $"has column families {string.Join(", ", found)}, the manifest says {string.Join(", ", expected)}");
+        }
+    }
+
+    private static void ReadAll(RocksDatabase database)
+    {
+        foreach (ColumnFamily family in database.ColumnFamilies)
+        {
+            using ReadOptions options = new() { FillCache = false, VerifyChecksums = true };
+            using Iterator iterator = database.NewIterator(family, options);
+            for (iterator.SeekToFirst(); iterator.IsValid; iterator.Next())
+            {
+                _ = iterator.Key.Length + iterator.Value.Length; // Reading is the check.
+            }
+
+            iterator.ThrowIfFailed();
+        }
+    }
+
+    private static StorageException Damaged(string what) => new(
+        FailureKind.SnapshotDamaged, $"The restored store {what}. Restore another snapshot.");
+}

@@ -1,5 +1,3 @@
-using Branching.RocksDb;
-
 namespace Branching.Storage;
 
 public sealed partial class LocalStore

@@ -22,7 +22,7 @@ internal sealed class DigestCache
 
     private readonly ConcurrentDictionary<FileIdentity, string> _digests = new();
     private readonly ConcurrentDictionary<FileIdentity, bool> _used = new();
-    private readonly SemaphoreSlim _saving = new(1, 1);
+    private readonly Lock _saving = new();
     private readonly ILogger _logger;
     private readonly string _path;
     private long _changes;
@@ -82,13 +82,11 @@ internal sealed class DigestCache
         }
     }
 
-    /// <summary>Writes the cache when it changed. Never fails.</summary>
+    /// <summary>Writes the cache when it changed. Never fails. Blocking.</summary>
     /// <param name="most">With more entries, those that were not asked for since the start are left out.</param>
-    public async Task SaveAsync(int most, CancellationToken cancellationToken)
+    public void Save(int most)
     {
-        await _saving.WaitAsync(cancellationToken).ConfigureAwait(false);
-        string temporary = _path + ".tmp";
-        try
+        lock (_saving)
         {
             long changes = Volatile.Read(ref _changes);
             if (changes == _saved)
@@ -104,19 +102,18 @@ internal sealed class DigestCache
                 }
             }
 
-            await File.WriteAllLinesAsync(
-                temporary, [Header, .. _digests.Select(pair => LineOf(pair.Key, pair.Value))], Encoding.ASCII,
-                cancellationToken).ConfigureAwait(false);
-            File.Move(temporary, _path, overwrite: true);
-            _saved = changes;
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            _logger.DigestsNotKept(_path, e);
-        }
-        finally
-        {
-            _saving.Release();
+            string temporary = _path + ".tmp";
+            try
+            {
+                File.WriteAllLines(
+                    temporary, [Header, .. _digests.Select(pair => LineOf(pair.Key, pair.Value))], Encoding.ASCII);
+                File.Move(temporary, _path, overwrite: true);
+                _saved = changes;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                _logger.DigestsNotKept(_path, e);
+            }
         }
     }
 

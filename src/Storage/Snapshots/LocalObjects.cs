@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Branching.RocksDb.Files;
 using Branching.Storage.Shared;
 
 namespace Branching.Storage.Snapshots;
@@ -121,6 +120,9 @@ public sealed class LocalObjects
         }
     }
 
+    /// <summary>Removes an object that is not needed any more.</summary>
+    internal void Drop(SnapshotFile file) => _disk.DeleteFile(PathOf(file));
+
     /// <summary>Where an object is that was fetched before.</summary>
     internal string Require(SnapshotFile file) => Find(file) ?? throw new StorageException(
         FailureKind.Io,
@@ -160,16 +162,24 @@ public sealed class LocalObjects
         }
         catch (StorageException e) when (e.Kind == FailureKind.MissingStore)
         {
-            throw Damaged(shared, name, file, "it is not there");
+            throw Damaged(shared, name, file, FindingKind.Missing, "it is not there");
         }
 
         _disk.Reach(SnapshotStep.RestoreObjectFetched);
-        if (fetched.Bytes != file.Bytes || fetched.Sha256 != file.Sha256)
+        if (fetched.Bytes != file.Bytes)
         {
             _disk.DeleteTree(part);
-            throw Damaged(shared, name, file, fetched.Bytes != file.Bytes
-                ? $"it has {fetched.Bytes} bytes, the manifest says {file.Bytes}"
-                : $"its SHA-256 is {fetched.Sha256}, the manifest says {file.Sha256}");
+            throw Damaged(
+                shared, name, file, FindingKind.WrongSize,
+                $"it has {fetched.Bytes} bytes, the manifest says {file.Bytes}");
+        }
+
+        if (fetched.Sha256 != file.Sha256)
+        {
+            _disk.DeleteTree(part);
+            throw Damaged(
+                shared, name, file, FindingKind.WrongDigest,
+                $"its SHA-256 is {fetched.Sha256}, the manifest says {file.Sha256}");
         }
 
         Interlocked.Increment(ref _fetchedFiles);
@@ -178,8 +188,12 @@ public sealed class LocalObjects
         _disk.Reach(SnapshotStep.RestoreObjectKept);
     }
 
-    private static StorageException Damaged(ISharedStorage shared, string name, SnapshotFile file, string what) => new(
+    private static StorageException Damaged(
+        ISharedStorage shared, string name, SnapshotFile file, FindingKind finding, string what) => new(
         FailureKind.SnapshotDamaged,
-        $"Object '{name}' on '{shared.Location}', file '{file.Name}' of the snapshot, is damaged: {what}. Nothing was " +
-        "restored from it; put an undamaged copy back, or restore another snapshot.");
+        $"Object '{name}' on '{shared.Location}', file '{file.Name}' of the snapshot, is damaged: {what}. Nothing " +
+        "was restored from it; put an undamaged copy back, or restore another snapshot.")
+        {
+            Data = { [nameof(FindingKind)] = finding },
+        };
 }

@@ -30,13 +30,14 @@ internal static partial class Log
     public static partial void DigestsNotKept(this ILogger logger, string path, Exception cause);
 
     [LoggerMessage(2155, LogLevel.Information,
-        "Staged store {Store} at {Directory} from snapshot {Id}: {Linked} files linked, {Copied} copied, {FetchedBytes} "
-        + "bytes fetched, in {ElapsedMs} ms")]
+        "Staged store {Store} at {Directory} from snapshot {Id}: {Linked} files linked, {Copied} copied, "
+        + "{FetchedBytes} bytes fetched, in {ElapsedMs} ms")]
     public static partial void StoreStaged(
         this ILogger logger, StoreId store, string directory, SnapshotId id, int linked, int copied, long fetchedBytes,
         double elapsedMs);
 
-    [LoggerMessage(2156, LogLevel.Information, "Verified snapshot {Id}: {Files} files with {Bytes} bytes in {ElapsedMs} ms")]
+    [LoggerMessage(2156, LogLevel.Information,
+        "Verified snapshot {Id}: {Files} files with {Bytes} bytes in {ElapsedMs} ms")]
     public static partial void SnapshotVerified(
         this ILogger logger, SnapshotId id, int files, long bytes, double elapsedMs);
 

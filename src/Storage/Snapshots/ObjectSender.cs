@@ -16,7 +16,7 @@ internal sealed class ObjectSender(ISharedStorage shared, Tenure tenure)
 {
     private readonly ConcurrentDictionary<string, string> _names = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _replaced = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, Lazy<Task<(string Object, bool Sent)>>> _sending = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Lazy<Task<SentObject>>> _sending = new(StringComparer.Ordinal);
 
     public Tenure Tenure => tenure;
 
@@ -32,18 +32,18 @@ internal sealed class ObjectSender(ISharedStorage shared, Tenure tenure)
     /// <param name="again">The known object is gone: another one is made.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>The object, and whether this very call sent it.</returns>
-    public async Task<(string Object, bool Sent)> SendAsync(
+    public async Task<SentObject> SendAsync(
         Publication publication, FileToSend file, bool again, CancellationToken cancellationToken)
     {
         while (true)
         {
-            Lazy<Task<(string Object, bool Sent)>> mine = new(() => PutAsync(publication, file, again, cancellationToken));
-            Lazy<Task<(string Object, bool Sent)>> task = _sending.GetOrAdd(file.Sha256, mine);
+            Lazy<Task<SentObject>> mine = new(() => PutAsync(publication, file, again, cancellationToken));
+            Lazy<Task<SentObject>> task = _sending.GetOrAdd(file.Sha256, mine);
             bool isMine = ReferenceEquals(task, mine);
             try
             {
                 (string name, bool sent) = await task.Value.WaitAsync(cancellationToken).ConfigureAwait(false);
-                return (name, sent && isMine);
+                return new SentObject(name, sent && isMine);
             }
             catch (Exception) when (!isMine && !cancellationToken.IsCancellationRequested)
             {
@@ -66,7 +66,7 @@ internal sealed class ObjectSender(ISharedStorage shared, Tenure tenure)
     {
         ConcurrentBag<SnapshotFile> missing = [];
         await Parallel.ForEachAsync(
-            files.GroupBy(file => DirectoryOf(publication.FullNameOf(file.Object)), StringComparer.Ordinal),
+            files.GroupBy(file => DirectoryOf(publication.FullNameOf(file.ObjectName)), StringComparer.Ordinal),
             new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancellationToken },
             async (directory, stop) =>
             {
@@ -75,7 +75,7 @@ internal sealed class ObjectSender(ISharedStorage shared, Tenure tenure)
                     .ToDictionary(entry => entry.Name, entry => entry.Bytes, StringComparer.Ordinal);
                 foreach (SnapshotFile file in directory)
                 {
-                    string name = file.Object[(file.Object.LastIndexOf('/') + 1)..];
+                    string name = file.ObjectName[(file.ObjectName.LastIndexOf('/') + 1)..];
                     if (!there.TryGetValue(name, out long bytes) || bytes != file.Bytes)
                     {
                         missing.Add(file);
@@ -88,12 +88,12 @@ internal sealed class ObjectSender(ISharedStorage shared, Tenure tenure)
     /// <summary>Notes the object that takes the place of one that vanished.</summary>
     public void Replace(string sha256, string name) => _replaced[sha256] = name;
 
-    private async Task<(string Object, bool Sent)> PutAsync(
+    private async Task<SentObject> PutAsync(
         Publication publication, FileToSend file, bool again, CancellationToken cancellationToken)
     {
         if (!again && Find(publication, file.Sha256) is { } there)
         {
-            return (there, false); // Sent for another snapshot a moment ago.
+            return new SentObject(there, Sent: false); // Sent for another snapshot a moment ago.
         }
 
         string name = _names.GetOrAdd(file.Sha256, publication.NameObject);
@@ -110,15 +110,20 @@ internal sealed class ObjectSender(ISharedStorage shared, Tenure tenure)
                 _names.TryRemove(file.Sha256, out _);
                 throw new StorageException(
                     FailureKind.Corruption,
-                    $"Object '{publication.FullNameOf(name)}' on '{shared.Location}' exists with another length. Nobody " +
-                    "but this owner may write there: find out who did. A later attempt uses another name.");
+                    $"Object '{publication.FullNameOf(name)}' on '{shared.Location}' exists with another length. " +
+                    "Nobody but this owner may write there: find out who did. A later attempt uses another name.");
             }
         }
 
         _names.TryRemove(file.Sha256, out _);
         publication.Uploaded(file.Sha256, name);
-        return (name, true);
+        return new SentObject(name, Sent: true);
     }
 
     private static string DirectoryOf(string name) => name[..name.LastIndexOf('/')];
 }
+
+/// <summary>An object that holds a content.</summary>
+/// <param name="Name">Its name below the database's directory.</param>
+/// <param name="Sent">Whether the call that was asked for it sent it.</param>
+internal readonly record struct SentObject(string Name, bool Sent);

@@ -5,7 +5,7 @@ namespace Branching.Storage.Snapshots;
 /// <summary>Whether this program can serve what a snapshot holds; asked before the first byte is fetched.</summary>
 public static class SnapshotCompatibility
 {
-    /// <summary>What keeps this program from opening the snapshot's store, a sentence each; empty when nothing.</summary>
+    /// <summary>What keeps this program from opening the snapshot's store, a sentence each.</summary>
     public static IReadOnlyList<string> FindDifferences(SnapshotManifest manifest) =>
         FindDifferences(manifest, RocksDbLibrary.NativeVersion);
 
@@ -18,7 +18,8 @@ public static class SnapshotCompatibility
         {
             throw new StorageException(
                 FailureKind.SnapshotIncompatible,
-                $"Snapshot {manifest.Id} cannot be restored here: {string.Join(" ", differences)} Nothing was touched.");
+                $"Snapshot {manifest.Id} cannot be restored here: {string.Join(" ", differences)} Nothing was " +
+                "touched.");
         }
     }
 
@@ -49,7 +50,8 @@ public static class SnapshotCompatibility
             if (family.MergeOperator is { } merge)
             {
                 differences.Add(
-                    $"column family '{family.Name}' needs merge operator '{Names.Show(merge)}', this program has none.");
+                    $"column family '{family.Name}' needs merge operator '{Names.Show(merge)}', this program has " +
+                    "none.");
             }
         }
 

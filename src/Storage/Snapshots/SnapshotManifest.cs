@@ -40,7 +40,9 @@ public sealed record SnapshotFile(string Name, SnapshotFileRole Role, long Bytes
 /// <param name="Name">Its name.</param>
 /// <param name="Comparator">The name of its comparator.</param>
 /// <param name="MergeOperator">The name of its merge operator; <see langword="null"/> for none.</param>
-public sealed record FamilyFingerprint(string Name, string Comparator, string? MergeOperator = null);
+/// <param name="Number">RocksDB's number for it: one that was dropped and created again has another.</param>
+public sealed record FamilyFingerprint(
+    string Name, string Comparator, string? MergeOperator = null, uint Number = 0);
 
 /// <summary>The options that must match to open a store.</summary>
 /// <param name="Families">Its column families, ordered by name.</param>

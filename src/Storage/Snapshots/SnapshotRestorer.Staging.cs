@@ -1,11 +1,12 @@
 using Branching.RocksDb;
-using Branching.RocksDb.Files;
 
 namespace Branching.Storage.Snapshots;
 
 public sealed partial class SnapshotRestorer
 {
-    /// <summary>Puts the store together from local objects; durable on return, its entry in the parent excepted.</summary>
+    /// <summary>
+    /// Puts the store together from local objects; durable on return, its entry in the parent excepted.
+    /// </summary>
     private (int Linked, int Copied, BranchRecord Record) Stage(
         SnapshotManifest manifest, string staged, LocalObjects objects, RestoreOptions options, ProgressCount count,
         CancellationToken cancellationToken)
@@ -82,13 +83,14 @@ public sealed partial class SnapshotRestorer
                 $"File '{StoreMarker.FileName}' of the snapshot marks store {record.Id}, not {manifest.Id.Store}.");
     }
 
-    /// <summary>A family that is not in the files would come back empty when it is used, so it is missed here.</summary>
+    /// <summary>A family that is not in the files would come back empty, so it is missed here.</summary>
     private static void CheckFamilies(SnapshotManifest manifest, string staged)
     {
         try
         {
             IEnumerable<string> found = RocksDatabase.ListColumnFamilies(staged).Order(StringComparer.Ordinal);
-            string[] expected = [.. manifest.Options.Families.Select(family => family.Name).Order(StringComparer.Ordinal)];
+            string[] expected =
+                [.. manifest.Options.Families.Select(family => family.Name).Order(StringComparer.Ordinal)];
             if (!found.SequenceEqual(expected, StringComparer.Ordinal))
             {
                 throw new StorageException(

@@ -116,7 +116,7 @@ public sealed partial class SnapshotRestorer
         ArgumentNullException.ThrowIfNull(manifests);
         ArgumentException.ThrowIfNullOrEmpty(directory);
         List<string> problems = [.. manifests.SelectMany(manifest => SnapshotCompatibility.FindDifferences(manifest)
-            .Concat(FindMalformed(manifest))
+            .Concat(ManifestRules.FindMalformed(manifest))
             .Select(difference => $"Snapshot {manifest.Id}: {difference}"))];
         SnapshotFile[] missing = [.. manifests.SelectMany(manifest => manifest.Files)
             .DistinctBy(file => file.Sha256, StringComparer.Ordinal)
@@ -131,8 +131,8 @@ public sealed partial class SnapshotRestorer
         if (available < needed)
         {
             problems.Add(
-                $"The disk of '{directory}' has {available} bytes available, {needed} are needed ({fetched} to fetch, " +
-                $"{copied} to copy, {_options.FreeBytesReserve} in reserve).");
+                $"The disk of '{directory}' has {available} bytes available, {needed} are needed ({fetched} to " +
+                $"fetch, {copied} to copy, {_options.FreeBytesReserve} in reserve).");
         }
 
         return new RestorePlan(
@@ -145,10 +145,11 @@ public sealed partial class SnapshotRestorer
     {
         options.Check();
         SnapshotCompatibility.Check(manifest);
-        if (FindMalformed(manifest).FirstOrDefault() is { } malformed)
+        if (ManifestRules.FindMalformed(manifest).FirstOrDefault() is { } malformed)
         {
             throw new StorageException(
-                FailureKind.SnapshotDamaged, $"Snapshot {manifest.Id} cannot be restored: {malformed} Nothing was touched.");
+                FailureKind.SnapshotDamaged,
+                $"Snapshot {manifest.Id} cannot be restored: {malformed} Nothing was touched.");
         }
 
         if (Path.GetDirectoryName(Path.GetFullPath(directory)) is not { } parent || !Directory.Exists(parent))
@@ -165,36 +166,6 @@ public sealed partial class SnapshotRestorer
                 FailureKind.DiskFull,
                 $"Snapshot {manifest.Id} cannot be restored: {plan.Problems[^1]} Free space, or restore elsewhere. " +
                 "Nothing was touched.");
-        }
-    }
-
-    /// <summary>A manifest is read as from anybody: a name must be one that a store's file has, each once.</summary>
-    private static IEnumerable<string> FindMalformed(SnapshotManifest manifest)
-    {
-        HashSet<string> names = new(StringComparer.Ordinal);
-        foreach (SnapshotFile file in manifest.Files)
-        {
-            if (StoreFileNames.RoleOf(file.Name) != file.Role)
-            {
-                yield return $"'{Names.Show(file.Name)}' is not the name of a file of role {file.Role}.";
-            }
-            else if (!names.Add(file.Name))
-            {
-                yield return $"file '{file.Name}' is listed twice.";
-            }
-            else if (file.Bytes < 0 || !LocalObjects.IsDigest(file.Sha256))
-            {
-                yield return $"file '{file.Name}' has no valid length or SHA-256.";
-            }
-        }
-
-        foreach (SnapshotFileRole role in (ReadOnlySpan<SnapshotFileRole>)
-            [SnapshotFileRole.Current, SnapshotFileRole.Manifest, SnapshotFileRole.Mark])
-        {
-            if (manifest.Files.Count(file => file.Role == role) != 1)
-            {
-                yield return $"it does not list exactly one file of role {role}.";
-            }
         }
     }
 

@@ -119,10 +119,10 @@ public sealed partial class SnapshotTaker
                 throw new StorageException(
                     FailureKind.SnapshotDamaged,
                     $"{missing.Count} objects on '{_shared.Location}' vanish as often as they are sent, among them " +
-                    $"'{missing[0].Object}'. Find out what removes them; only this owner may.");
+                    $"'{missing[0].ObjectName}'. Find out what removes them; only this owner may.");
             }
 
-            _logger.ObjectsMissing(missing.Count, missing[0].Object, _shared.Location);
+            _logger.ObjectsMissing(missing.Count, missing[0].ObjectName, _shared.Location);
             HashSet<SnapshotFile> gone = [.. missing];
             ConcurrentBag<Placed> again = [.. placed.Where(one => !gone.Contains(one.File))];
             await Parallel.ForEachAsync(
@@ -130,7 +130,7 @@ public sealed partial class SnapshotTaker
                 {
                     Placed placedAgain = await SendOneAsync(
                         taking, publication, rate, one.Local, one.File.Sha256, again: true, stop).ConfigureAwait(false);
-                    sender.Replace(one.File.Sha256, placedAgain.File.Object);
+                    sender.Replace(one.File.Sha256, placedAgain.File.ObjectName);
                     again.Add(placedAgain);
                 }).ConfigureAwait(false);
             placed = [.. again];

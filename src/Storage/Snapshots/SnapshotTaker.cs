@@ -141,10 +141,7 @@ public sealed partial class SnapshotTaker
         }
         finally
         {
-            await Task.Run(() => Remove(taking, checkpoint), CancellationToken.None).ConfigureAwait(false);
-            taking.Disk.Reach(SnapshotStep.TakeCheckpointRemoved);
-            await Digests(taking).SaveAsync(_options.RememberedDigests, CancellationToken.None).ConfigureAwait(false);
-            taking.Disk.Reach(SnapshotStep.TakeDigestsSaved);
+            await Task.Run(() => Finish(taking, checkpoint), CancellationToken.None).ConfigureAwait(false);
         }
     }
 
@@ -210,6 +207,14 @@ public sealed partial class SnapshotTaker
             taking.Count.BytesMoved, taking.Request.Labels?.ToDictionary(StringComparer.Ordinal) ?? []);
         SnapshotId id = await _repository.PublishAsync(taking.Tenure, draft, cancellationToken).ConfigureAwait(false);
         return draft with { Id = id };
+    }
+
+    private void Finish(Taking taking, string checkpoint)
+    {
+        Remove(taking, checkpoint);
+        taking.Disk.Reach(SnapshotStep.TakeCheckpointRemoved);
+        Digests(taking).Save(_options.RememberedDigests);
+        taking.Disk.Reach(SnapshotStep.TakeDigestsSaved);
     }
 
     private void Remove(Taking taking, string checkpoint)

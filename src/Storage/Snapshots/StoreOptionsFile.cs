@@ -38,7 +38,7 @@ internal sealed record StoreOptionsFile(
             string line = raw.Trim();
             if (line.StartsWith('['))
             {
-                family = line.StartsWith(Section, StringComparison.Ordinal) && line.EndsWith("\"]", StringComparison.Ordinal)
+                family = line.StartsWith(Section, StringComparison.Ordinal) && line.EndsWith(']')
                     ? line[Section.Length..^2]
                     : null;
                 continue;

@@ -1,5 +1,4 @@
 using Branching.RocksDb;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Branching.Storage.Snapshots;
 
@@ -10,7 +9,7 @@ internal static class StoreTrial
     private const int OpenFiles = 64;
 
     /// <summary>Runs on a directory that nobody needs afterwards: opening changes it.</summary>
-    /// <exception cref="StorageException"><see cref="FailureKind.SnapshotDamaged"/>, or why it did not open.</exception>
+    /// <exception cref="StorageException"><see cref="FailureKind.SnapshotDamaged"/>.</exception>
     public static void Run(SnapshotManifest manifest, string directory, RestoreOptions options)
     {
         try

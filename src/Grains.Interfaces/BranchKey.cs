@@ -34,6 +34,10 @@ public static class BranchingGrainFactoryExtensions
     public static IBranchGrain GetBranch(this IGrainFactory grains, string database, string branch)
         => grains.GetGrain<IBranchGrain>(new BranchKey(database, branch).ToString());
 
+    /// <summary>The snapshots of a database.</summary>
+    public static ISnapshotCoordinatorGrain GetSnapshots(this IGrainFactory grains, string database)
+        => grains.GetGrain<ISnapshotCoordinatorGrain>(database);
+
     /// <summary>The cluster's coordinator.</summary>
     public static IClusterCoordinatorGrain GetClusterCoordinator(this IGrainFactory grains)
         => grains.GetGrain<IClusterCoordinatorGrain>(IClusterCoordinatorGrain.Key);

@@ -17,6 +17,11 @@ public sealed record CreateDatabaseRequest([property: Id(0)] string CreatedBy);
 /// <param name="Node">The node that owns it.</param>
 /// <param name="Branches">Live branches, the main store included.</param>
 /// <param name="Sequence">The main store's sequence number.</param>
+/// <param name="State">Whether it serves.</param>
+/// <param name="Lag">What is not on shared storage; null: there is no shared storage, so nothing survives the
+/// node.</param>
+/// <param name="LastSnapshotAt">When the newest snapshot was taken, UTC; null: none yet.</param>
+/// <param name="Problem">What is wrong with it and what to do; null when nothing is.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.database-description")]
@@ -28,7 +33,22 @@ public sealed record DatabaseDescription(
     [property: Id(4)] string CreatedBy,
     [property: Id(5)] string Node,
     [property: Id(6)] int Branches,
-    [property: Id(7)] ulong Sequence);
+    [property: Id(7)] ulong Sequence,
+    [property: Id(8)] DatabaseState State = DatabaseState.Serving,
+    [property: Id(9)] DatabaseLag? Lag = null,
+    [property: Id(10)] DateTimeOffset? LastSnapshotAt = null,
+    [property: Id(11)] string? Problem = null);
+
+/// <summary>Whether a branch survives the loss of its node. The numbers travel and are never reused.</summary>
+public enum BranchDurability
+{
+    /// <summary>Snapshotted to shared storage: restored as its last snapshot held it. Without shared storage nothing
+    /// survives the node.</summary>
+    Durable = 0,
+
+    /// <summary>Gone with its node.</summary>
+    Ephemeral = 1,
+}
 
 /// <summary>Asks for a new branch, named by the grain's key.</summary>
 /// <param name="Parent">Branch to begin from; "main" is the database's main store.</param>
@@ -36,6 +56,8 @@ public sealed record DatabaseDescription(
 /// <param name="Labels">At most 64, names to 128 and values to 1,024 characters.</param>
 /// <param name="OperationId">A name for this very request: repeating it with the same id answers the same branch
 /// instead of <see cref="FailureKind.BranchExists"/>. Null: none.</param>
+/// <param name="Durability">Whether it survives the loss of its node. Null: the node's default, which is
+/// durable.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.create-branch-request")]
@@ -43,7 +65,8 @@ public sealed record CreateBranchRequest(
     [property: Id(0)] string Parent,
     [property: Id(1)] string CreatedBy,
     [property: Id(2)] IReadOnlyDictionary<string, string>? Labels = null,
-    [property: Id(3)] string? OperationId = null);
+    [property: Id(3)] string? OperationId = null,
+    [property: Id(4)] BranchDurability? Durability = null);
 
 /// <summary>The state of a branch.</summary>
 public enum BranchState
@@ -62,6 +85,9 @@ public enum BranchState
 
     /// <summary>Its directory does not match the catalog; it is not served.</summary>
     Damaged = 4,
+
+    /// <summary>Its node was lost before a snapshot of it had arrived; only what the lineage knows is left.</summary>
+    Lost = 5,
 }
 
 /// <summary>What a branch is and where it came from.</summary>
@@ -79,6 +105,12 @@ public enum BranchState
 /// <param name="LinkedFiles">Files that creation shared with the parent by hard links.</param>
 /// <param name="CopiedFiles">Files that creation copied.</param>
 /// <param name="Size">Its size on disk, when it was asked for.</param>
+/// <param name="Durability">Whether it survives the loss of its node.</param>
+/// <param name="LastSnapshotId">Its newest snapshot; null: none yet, or no shared storage.</param>
+/// <param name="LastSnapshotAt">When that was taken, UTC.</param>
+/// <param name="LagSequences">Acknowledged sequence numbers that are not on shared storage; null: not counted, as for
+/// ephemeral and lost branches.</param>
+/// <param name="LagAge">How long the oldest of them has been waiting.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.branch-description")]
@@ -96,7 +128,12 @@ public sealed record BranchDescription(
     [property: Id(10)] BranchState State,
     [property: Id(11)] int LinkedFiles,
     [property: Id(12)] int CopiedFiles,
-    [property: Id(13)] BranchSize? Size = null);
+    [property: Id(13)] BranchSize? Size = null,
+    [property: Id(14)] BranchDurability Durability = BranchDurability.Durable,
+    [property: Id(15)] string? LastSnapshotId = null,
+    [property: Id(16)] DateTimeOffset? LastSnapshotAt = null,
+    [property: Id(17)] ulong? LagSequences = null,
+    [property: Id(18)] TimeSpan? LagAge = null);
 
 /// <summary>The size of a branch's files, in bytes.</summary>
 /// <param name="TotalBytes">All its files.</param>
@@ -149,6 +186,15 @@ public sealed record StoreFigures(
 /// <param name="MaxOpenStores">The limit of open stores.</param>
 /// <param name="FreeBytes">Free space of the data root's file system.</param>
 /// <param name="NativeVersion">RocksDB's version.</param>
+/// <param name="NodeId">The data root's identity, which outlives restarts and changes of name.</param>
+/// <param name="Owned">Databases that it serves now.</param>
+/// <param name="SharedStorage">Where shared storage is; null: there is none, and nothing survives the node.</param>
+/// <param name="SharedStorageProblem">Why shared storage cannot be reached; null when it can.</param>
+/// <param name="DirtyStore">What it does with a store that it cannot open: "fail", "restore-snapshot" or
+/// "fresh".</param>
+/// <param name="Quarantined">Stores set aside on its disk.</param>
+/// <param name="ProcessId">Identity of the node's process; another one after each start.</param>
+/// <param name="StartedAt">When the node started, UTC.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.node-description")]
@@ -160,4 +206,12 @@ public sealed record NodeDescription(
     [property: Id(4)] int OpenStores,
     [property: Id(5)] int MaxOpenStores,
     [property: Id(6)] long FreeBytes,
-    [property: Id(7)] string NativeVersion);
+    [property: Id(7)] string NativeVersion,
+    [property: Id(8)] string NodeId = "",
+    [property: Id(9)] IReadOnlyList<string>? Owned = null,
+    [property: Id(10)] string? SharedStorage = null,
+    [property: Id(11)] string? SharedStorageProblem = null,
+    [property: Id(12)] string DirtyStore = "fail",
+    [property: Id(13)] int Quarantined = 0,
+    [property: Id(14)] string ProcessId = "",
+    [property: Id(15)] DateTimeOffset StartedAt = default);

@@ -183,7 +183,8 @@ public sealed class BranchingException : Exception
     public FailureKind Kind { get; private set; }
 
     /// <summary>Whether the same call may succeed when repeated. Nothing was changed by the failed one, unless
-    /// <see cref="Kind"/> is <see cref="FailureKind.TimedOut"/>: then the outcome is unknown.</summary>
+    /// <see cref="Kind"/> is <see cref="FailureKind.TimedOut"/>, <see cref="FailureKind.LeaseExpired"/> or
+    /// <see cref="FailureKind.Fenced"/>: then the outcome is unknown.</summary>
     [Id(1)]
     public bool IsTransient { get; private set; }
 }

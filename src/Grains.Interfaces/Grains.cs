@@ -148,37 +148,3 @@ public interface IBranchGrain : IStoreGrain
     [Alias("delete")]
     ValueTask DeleteAsync(CancellationToken cancellationToken = default);
 }
-
-/// <summary>One node and its data root. Key: the silo's address in its parsable form; it lives on that silo
-/// only.</summary>
-[Alias("branching.INodeGrain")]
-public interface INodeGrain : IGrainWithStringKey
-{
-    /// <summary>Whether the node's data root holds a store of the database.</summary>
-    [AlwaysInterleave]
-    [Alias("holds-database")]
-    ValueTask<bool> HoldsDatabaseAsync(string database, CancellationToken cancellationToken = default);
-
-    /// <summary>What the node is and holds.</summary>
-    [AlwaysInterleave]
-    [Alias("describe")]
-    ValueTask<NodeDescription> DescribeAsync(CancellationToken cancellationToken = default);
-}
-
-/// <summary>The cluster as a whole. Key: <see cref="Key"/>.</summary>
-[Alias("branching.IClusterCoordinatorGrain")]
-public interface IClusterCoordinatorGrain : IGrainWithStringKey
-{
-    /// <summary>The only key there is.</summary>
-    const string Key = "cluster";
-
-    /// <summary>Every database of every live node, ordered by name.</summary>
-    [AlwaysInterleave]
-    [Alias("list-databases")]
-    ValueTask<IReadOnlyList<DatabaseDescription>> ListDatabasesAsync(CancellationToken cancellationToken = default);
-
-    /// <summary>The live nodes, ordered by name.</summary>
-    [AlwaysInterleave]
-    [Alias("list-nodes")]
-    ValueTask<IReadOnlyList<NodeDescription>> ListNodesAsync(CancellationToken cancellationToken = default);
-}

@@ -33,6 +33,34 @@ internal sealed class ClusterCoordinatorGrain(
         return databases;
     }
 
+    public ValueTask<IReadOnlyList<FailoverRecord>> ListFailoversAsync(
+        string? database = null, CancellationToken cancellationToken = default)
+        => ValueTask.FromResult<IReadOnlyList<FailoverRecord>>([]);
+
+    public ValueTask<OperationDescription> MoveDatabaseAsync(
+        string database, string node, CancellationToken cancellationToken = default) => throw NotSupported();
+
+    public ValueTask<OperationDescription> DrainNodeAsync(string node, CancellationToken cancellationToken = default)
+        => throw NotSupported();
+
+    public ValueTask WatchAsync(CancellationToken cancellationToken = default) => ValueTask.CompletedTask;
+
+    public ValueTask<OperationDescription> GetOperationAsync(
+        string operationId, TimeSpan waitAtMost = default, CancellationToken cancellationToken = default)
+        => throw NotSupported();
+
+    public ValueTask<OperationDescription> CancelOperationAsync(
+        string operationId, CancellationToken cancellationToken = default) => throw NotSupported();
+
+    public ValueTask<IReadOnlyList<OperationDescription>> ListOperationsAsync(
+        CancellationToken cancellationToken = default)
+        => ValueTask.FromResult<IReadOnlyList<OperationDescription>>([]);
+
+    private BranchingException NotSupported() => new(
+        FailureKind.NotSupported,
+        $"Node {node.Silo.Name} has no shared storage, so databases do not move. Set " +
+        $"Branching:SharedStorage:Directory on all nodes.");
+
     private async Task<NodeDescription?> DescribeAsync(SiloAddress silo, CancellationToken cancellationToken)
     {
         try

@@ -26,6 +26,31 @@ internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
             RocksDb.RocksDbLibrary.NativeVersion.ToString());
     }
 
+    public ValueTask<DatabaseHolding> LookAtDatabaseAsync(
+        string database, CancellationToken cancellationToken = default)
+    {
+        DataRoot root = OwnRoot();
+        bool holds = DatabaseName.TryParse(database, out DatabaseName name, out _) && root.Contains(name);
+        return ValueTask.FromResult(new DatabaseHolding(holds, 0, holds, Databases: root.ListDatabases().Count));
+    }
+
+    public ValueTask<IReadOnlyList<QuarantineDescription>> ListQuarantineAsync(
+        CancellationToken cancellationToken = default) => throw NotSupported();
+
+    public ValueTask<TakeoverStatus> TakeDatabaseAsync(
+        TakeDatabaseRequest request, CancellationToken cancellationToken = default) => throw NotSupported();
+
+    public ValueTask<ReleaseStatus> ReleaseDatabaseAsync(
+        ReleaseDatabaseRequest request, CancellationToken cancellationToken = default) => throw NotSupported();
+
+    public ValueTask CancelReleaseAsync(string database, string moveId, CancellationToken cancellationToken = default)
+        => throw NotSupported();
+
+    private BranchingException NotSupported() => new(
+        FailureKind.NotSupported,
+        $"Node {node.Silo.Name} has no shared storage, so databases neither move nor survive it. Set " +
+        $"Branching:SharedStorage:Directory on all nodes.");
+
     private DataRoot OwnRoot()
     {
         string key = this.GetPrimaryKeyString();

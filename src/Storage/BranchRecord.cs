@@ -35,6 +35,12 @@ public enum BranchState
 
     /// <summary>The store's own mark and the catalog disagree. It is not served.</summary>
     Damaged = 4,
+
+    /// <summary>
+    /// Shared storage knows the branch, but no snapshot of it had arrived when its node was lost, or it was ephemeral.
+    /// It is not served and never replaced by an empty one.
+    /// </summary>
+    Lost = 5,
 }
 
 /// <summary>What the lineage knows of one branch.</summary>

@@ -158,9 +158,11 @@ public sealed partial class DataRoot
                 continue;
             }
 
-            _disk.DeleteTree(path);
-            swept++;
-            notes.Add($"Removed {what} at '{path}'.");
+            if (notes.TryRemove(_disk, path))
+            {
+                swept++;
+                notes.Add($"Removed {what} at '{path}'.");
+            }
         }
 
         return swept;

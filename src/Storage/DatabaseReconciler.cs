@@ -59,9 +59,11 @@ internal sealed class DatabaseReconciler(
             string id = entry.EndsWith(".tmp", StringComparison.Ordinal) ? entry[..^4] : entry;
             if (StoreId.TryParse(id, out _))
             {
-                Disk.DeleteTree(path);
-                notes.RemovedUnfinished++;
-                notes.Add($"Removed unfinished work at '{path}'.");
+                if (notes.TryRemove(Disk, path))
+                {
+                    notes.RemovedUnfinished++;
+                    notes.Add($"Removed unfinished work at '{path}'.");
+                }
             }
             else
             {
@@ -92,9 +94,12 @@ internal sealed class DatabaseReconciler(
                 Disk.Reach(CrashPoint.ReconcileTrashRecorded);
             }
 
-            Disk.DeleteTree(path);
-            notes.FinishedDeletions++;
-            notes.Add($"Finished the deletion of store {id} of database '{document.Name}'.");
+            if (notes.TryRemove(Disk, path))
+            {
+                notes.FinishedDeletions++;
+                notes.Add($"Finished the deletion of store {id} of database '{document.Name}'.");
+            }
+
             Disk.Reach(CrashPoint.ReconcileTrashSwept);
         }
     }

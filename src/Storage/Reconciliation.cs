@@ -52,6 +52,26 @@ internal sealed class ReconciliationNotes
 
     public void Add(string finding) => _findings.Add(finding);
 
+    /// <summary>Deletes what nobody can see any more.</summary>
+    /// <returns>
+    /// <see langword="false"/>: it could not be deleted. It only takes space, so it keeps nothing from serving; it is
+    /// reported, and tried again at the next start.
+    /// </returns>
+    public bool TryRemove(Disk disk, string path)
+    {
+        try
+        {
+            disk.DeleteTree(path);
+            return true;
+        }
+        catch (StorageException e)
+        {
+            _findings.Add($"'{path}' is of no use any more and was not removed; the next start tries again: " +
+                e.Message);
+            return false;
+        }
+    }
+
     public Reconciliation ToResult() => new()
     {
         RemovedUnfinished = RemovedUnfinished,

@@ -238,7 +238,7 @@ public sealed class CheckpointTests
             CancellationToken.None,
             TaskCreationOptions.LongRunning,
             TaskScheduler.Default))];
-        started.Wait();
+        Assert.True(started.Wait(Deadline));
 
         for (int i = 0; i < 5; i++)
         {
@@ -259,7 +259,7 @@ public sealed class CheckpointTests
         }
 
         await stop.CancelAsync();
-        await Task.WhenAll(writers);
+        await Task.WhenAll(writers).WaitAsync(Deadline);
     }
 
     private static void Fill(RocksDatabase database, string prefix, int count)

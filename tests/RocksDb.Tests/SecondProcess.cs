@@ -38,7 +38,14 @@ internal sealed class SecondProcess : IDisposable
             RedirectStandardError = true,
         })!;
         SecondProcess second = new(process);
-        string? line = process.StandardOutput.ReadLine();
+        Task<string?> first = process.StandardOutput.ReadLineAsync();
+        if (!first.Wait(TestStore.Deadline))
+        {
+            process.Kill();
+            throw new TimeoutException("The second process said nothing.");
+        }
+
+        string? line = first.GetAwaiter().GetResult();
         if (line != Ready)
         {
             string reason = process.StandardError.ReadToEnd();
@@ -53,7 +60,7 @@ internal sealed class SecondProcess : IDisposable
     public void Kill()
     {
         _process.Kill();
-        _process.WaitForExit();
+        Assert.True(_process.WaitForExit(TestStore.Deadline));
     }
 
     /// <summary>Lets it close the database.</summary>
@@ -62,7 +69,10 @@ internal sealed class SecondProcess : IDisposable
         if (!_process.HasExited)
         {
             _process.StandardInput.Close();
-            _process.WaitForExit();
+            if (!_process.WaitForExit(TestStore.Deadline))
+            {
+                _process.Kill();
+            }
         }
 
         _process.Dispose();

@@ -31,10 +31,10 @@ public sealed class TeardownTests(ITestOutputHelper output)
                 CancellationToken.None,
                 TaskCreationOptions.LongRunning,
                 TaskScheduler.Default))];
-            work.Busy.Wait();
+            Assert.True(work.Busy.Wait(TestStore.Deadline));
 
             database.Dispose();
-            await Task.WhenAll(threads);
+            await Task.WhenAll(threads).WaitAsync(TestStore.Deadline);
 
             Assert.Equal(Threads, work.Ended);
         }
@@ -60,10 +60,10 @@ public sealed class TeardownTests(ITestOutputHelper output)
                 CancellationToken.None,
                 TaskCreationOptions.LongRunning,
                 TaskScheduler.Default))];
-            work.Busy.Wait();
+            Assert.True(work.Busy.Wait(TestStore.Deadline));
 
             store.Database.DropColumnFamily(family);
-            await Task.WhenAll(threads);
+            await Task.WhenAll(threads).WaitAsync(TestStore.Deadline);
 
             Assert.Equal(Threads, work.Ended);
         }

@@ -6,6 +6,9 @@ namespace Branching.RocksDb.Tests;
 /// <summary>A temporary directory with one database in it, removed with the test.</summary>
 internal sealed class TestStore : IDisposable
 {
+    // Reaching it is a failure, so it is longer than anything takes on a busy machine.
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
     public TestStore(DatabaseOptions? options = null, bool open = true)
     {
         Root = System.IO.Directory.CreateTempSubdirectory("branching-rocksdb-").FullName;

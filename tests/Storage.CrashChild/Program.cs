@@ -6,10 +6,13 @@ namespace Branching.Storage.CrashChild;
 
 /// <summary>
 /// Does one operation on a data root and kills itself (SIGKILL) at the given event of it; the test that started it
-/// then opens the root. Arguments: root, scenario, number of the event (0: none), "points" or "all" events.
+/// then opens the root. Arguments: root, scenario, number of the event (0: none), "points" or "all" events. What is
+/// refused is said as "refused, kind, message".
 /// </summary>
 internal static class Program
 {
+    private const int Refused = 3;
+
     private static readonly DatabaseName _shop = DatabaseName.Parse("shop");
     private static bool _armed;
     private static int _event;
@@ -33,17 +36,40 @@ internal static class Program
             BlockCacheBytes = 8 << 20,
             MemtableBudgetBytes = 32 << 20
         };
-        DataRoot root = await DataRoot.OpenAsync(options, disk).ConfigureAwait(false);
-        await RunAsync(root, scenario).ConfigureAwait(false);
-        Say("done");
-        await root.DisposeAsync().ConfigureAwait(false);
-        return 0;
+        try
+        {
+            DataRoot root = await DataRoot.OpenAsync(options, disk).ConfigureAwait(false);
+            try
+            {
+                await RunAsync(root, scenario).ConfigureAwait(false);
+                Say("done");
+            }
+            finally
+            {
+                await root.DisposeAsync().ConfigureAwait(false);
+            }
+
+            return 0;
+        }
+        catch (StorageException e)
+        {
+            Say($"refused {e.Kind} {e.Message}");
+            return Refused;
+        }
     }
 
     private static async Task RunAsync(DataRoot root, string scenario)
     {
-        if (scenario is "open" or "close")
+        if (scenario is "open" or "close" or "none")
         {
+            return;
+        }
+
+        if (scenario is "create-database")
+        {
+            _armed = true;
+            await root.CreateDatabaseAsync(DatabaseName.Parse("other"), "child", default).ConfigureAwait(false);
+            _armed = false;
             return;
         }
 
@@ -57,11 +83,11 @@ internal static class Program
             case "delete-branch":
                 await shop.DeleteBranchAsync(BranchName.Parse("doomed"), default).ConfigureAwait(false);
                 break;
-            case "create-database":
-                await root.CreateDatabaseAsync(DatabaseName.Parse("other"), "child", default).ConfigureAwait(false);
-                break;
             case "drop-database":
                 await root.DropDatabaseAsync(_shop, default).ConfigureAwait(false);
+                break;
+            case "put":
+                await PutAsync(shop, "keep", "c", "3").ConfigureAwait(false);
                 break;
             case "write":
                 await WriteForEverAsync(shop).ConfigureAwait(false);
@@ -83,11 +109,7 @@ internal static class Program
             Say($"branch {name}");
             for (int k = 0; k < 5; k++)
             {
-                using StoreLease lease = await shop.AcquireAsync(BranchName.Parse(name), default).ConfigureAwait(false);
-                WriteRequest put = new(
-                    [new WriteOperation(WriteKind.Put, null, Encoding.UTF8.GetBytes($"k{k}"),
-                        Encoding.UTF8.GetBytes($"{i}"))]);
-                await lease.Store.WriteAsync(put, default).ConfigureAwait(false);
+                await PutAsync(shop, name, $"k{k}", $"{i}").ConfigureAwait(false);
                 Say($"put {name} k{k} {i}");
             }
 
@@ -97,6 +119,13 @@ internal static class Program
                 Say($"delete {name}");
             }
         }
+    }
+
+    private static async Task PutAsync(Database shop, string branch, string key, string value)
+    {
+        using StoreLease lease = await shop.AcquireAsync(BranchName.Parse(branch), default).ConfigureAwait(false);
+        WriteOperation put = WriteOperation.Put(Encoding.UTF8.GetBytes(key), Encoding.UTF8.GetBytes(value));
+        await lease.Store.WriteAsync(new WriteRequest([put]), default).ConfigureAwait(false);
     }
 
     private static CreateBranch Request(string name) => new(BranchName.Parse(name), BranchName.Parse("keep"), "child");

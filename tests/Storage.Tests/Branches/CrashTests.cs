@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Globalization;
 using Xunit.Abstractions;
 
@@ -64,7 +63,7 @@ public sealed class CrashTests(ITestOutputHelper output)
         await PrepareAsync(root);
         for (int round = 0; round < rounds; round++)
         {
-            List<string> lines = await KillAfterLinesAsync(root.Path, random.Next(5, 80));
+            IReadOnlyList<string> lines = await KillAfterLinesAsync(root.Path, random.Next(5, 80));
             await using DataRoot opened = await root.OpenAsync();
             Database shop = await opened.GetDatabaseAsync(TemporaryRoot.Shop, default);
             await AssertAcknowledgedAsync(shop, lines);
@@ -75,7 +74,7 @@ public sealed class CrashTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task AssertAcknowledgedAsync(Database shop, List<string> lines)
+    private static async Task AssertAcknowledgedAsync(Database shop, IReadOnlyList<string> lines)
     {
         Dictionary<string, Dictionary<string, string>> model = new(StringComparer.Ordinal);
         string? touched = null;
@@ -120,7 +119,8 @@ public sealed class CrashTests(ITestOutputHelper output)
         {
             using TemporaryRoot root = new();
             CopyTree(template.Path, root.Path);
-            (int exit, List<string> lines) = await RunChildAsync(root.Path, scenario, n, kinds);
+            (int exit, IReadOnlyList<string> lines) = await ChildProcess.RunAsync(
+                ChildProcess.Storage(root.Path, scenario, n, kinds));
             foreach (string line in lines.Where(line => line.StartsWith("point ", StringComparison.Ordinal)))
             {
                 points[line["point ".Length..]] = true;
@@ -213,56 +213,18 @@ public sealed class CrashTests(ITestOutputHelper output)
         Directory.CreateDirectory(Path.Combine(root.Path, "building", adopted));
     }
 
-    private static async Task<(int Exit, List<string> Lines)> RunChildAsync(
-        string root, string scenario, int killAt, string kinds)
+    private static async Task<IReadOnlyList<string>> KillAfterLinesAsync(string root, int count)
     {
-        using Process child = Start(root, scenario, killAt, kinds);
-        List<string> lines = [];
-        while (await child.StandardOutput.ReadLineAsync() is { } line)
+        Ended ended = await ChildProcess.RunAsync(ChildProcess.Storage(root, "write"), (child, lines) =>
         {
-            lines.Add(line);
-        }
-
-        await child.WaitForExitAsync();
-        return (child.ExitCode, lines);
-    }
-
-    private static async Task<List<string>> KillAfterLinesAsync(string root, int count)
-    {
-        using Process child = Start(root, "write", 0, "points");
-        List<string> lines = [];
-        while (await child.StandardOutput.ReadLineAsync() is { } line)
-        {
-            if (!line.StartsWith("point", StringComparison.Ordinal))
-            {
-                lines.Add(line);
-            }
-
+            lines.RemoveAll(line => line.StartsWith("point", StringComparison.Ordinal));
             if (lines.Count == count)
             {
                 child.Kill();
             }
-        }
-
-        await child.WaitForExitAsync();
-        return lines;
-    }
-
-    private static Process Start(string root, string scenario, int killAt, string kinds)
-    {
-        string program = Path.Combine(AppContext.BaseDirectory, "Branching.Storage.CrashChild.dll");
-        ProcessStartInfo start = new(Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path
-            : "dotnet")
-        {
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-        };
-        foreach (string argument in (string[])[program, root, scenario, $"{killAt}", kinds])
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        return Process.Start(start) ?? throw new InvalidOperationException("The child did not start.");
+        });
+        Assert.True(ended.Exit == 137, ended.ToString());
+        return ended.Lines;
     }
 
     /// <summary>The entries that the data root itself names; not the files of RocksDB, which renews them.</summary>

@@ -1,30 +1,22 @@
-using System.Diagnostics;
-using Xunit.Abstractions;
-
 namespace Branching.Storage.Tests.Branches;
 
 /// <summary>
-/// A file system that is really full, where this user may mount one; else it says why it did nothing.
+/// A file system that is really full, where this user may mount one.
 /// </summary>
-public sealed class FullDiskTests(ITestOutputHelper output) : IDisposable
+public sealed class FullDiskTests : IDisposable
 {
     private readonly string _mount = Directory.CreateTempSubdirectory("branching-full-").FullName;
 
     public void Dispose()
     {
-        Run("umount", _mount);
+        Assert.True(ChildProcess.Succeeds(out string answer, "umount", _mount), answer);
         Directory.Delete(_mount, recursive: true);
     }
 
-    [Fact]
+    [MountingFact]
     public async Task A_branch_refused_by_a_full_disk_leaves_nothing_and_succeeds_once_there_is_room()
     {
-        if (Run("mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", _mount) != 0)
-        {
-            output.WriteLine("Skipped: this user may not mount a tmpfs.");
-            return;
-        }
-
+        Mount("24m");
         await using DataRoot root = await DataRoot.OpenAsync(TemporaryRoot.OptionsFor(Path.Combine(_mount, "root")));
         Database shop = await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
         await shop.PutAsync("main", "a", "1");
@@ -58,23 +50,6 @@ public sealed class FullDiskTests(ITestOutputHelper output) : IDisposable
         }
     }
 
-    private static int Run(string program, params string[] arguments)
-    {
-        ProcessStartInfo start = new(program) { RedirectStandardError = true, UseShellExecute = false };
-        foreach (string argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        try
-        {
-            using Process process = Process.Start(start)!;
-            process.WaitForExit();
-            return process.ExitCode;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return -1; // The program is not installed: the test says that it was skipped.
-        }
-    }
+    private void Mount(string size) => Assert.True(
+        ChildProcess.Succeeds(out string answer, "mount", "-t", "tmpfs", "-o", $"size={size}", "tmpfs", _mount), answer);
 }

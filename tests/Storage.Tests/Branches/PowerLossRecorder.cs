@@ -1,6 +1,10 @@
 namespace Branching.Storage.Tests.Branches;
 
 /// <summary>Copies the tree before each step and takes back, in the copy, what was not fsynced by then.</summary>
+/// <remarks>
+/// What a step does becomes durable in two ways: the content of a file with its own fsync, a directory's entries with
+/// the fsync of that directory. A deletion or replacement that is not durable brings back what was there before.
+/// </remarks>
 internal sealed class PowerLossRecorder(string root, string copies)
 {
     private readonly List<Effect> _pending = [];
@@ -28,14 +32,26 @@ internal sealed class PowerLossRecorder(string root, string copies)
         Settle();
         Copy($"{step.Kind} {Path.GetRelativePath(root, step.Path)}");
         _running = step;
-        if (step.Kind == DiskStepKind.AppendFile)
+        switch (step.Kind)
         {
-            _pending.Add(new Effect(step, new FileInfo(step.Path).Length));
-        }
-        else if (step.Kind is not (DiskStepKind.FlushFile or DiskStepKind.FlushDirectory or DiskStepKind.DeleteTree
-            or DiskStepKind.DeleteFile))
-        {
-            _pending.Add(new Effect(step, 0));
+            case DiskStepKind.FlushFile or DiskStepKind.FlushDirectory:
+                break;
+            case DiskStepKind.AppendFile:
+                _pending.Add(new Content(step.Path, new FileInfo(step.Path).Length));
+                break;
+            case DiskStepKind.WriteFile:
+                _pending.Add(new Created(step.Path));
+                _pending.Add(new Content(step.Path, 0));
+                break;
+            case DiskStepKind.Rename or DiskStepKind.Replace:
+                _pending.Add(new Renamed(step.Path, step.Target!, Copies[^1].Path));
+                break;
+            case DiskStepKind.DeleteFile or DiskStepKind.DeleteTree:
+                _pending.Add(new Deleted(step.Path, Copies[^1].Path));
+                break;
+            default:
+                _pending.Add(new Created(step.Path));
+                break;
         }
     }
 
@@ -44,12 +60,11 @@ internal sealed class PowerLossRecorder(string root, string copies)
     {
         if (_running is { Kind: DiskStepKind.FlushFile } file)
         {
-            _pending.RemoveAll(e => e.Step.Kind == DiskStepKind.AppendFile && e.Step.Path == file.Path);
+            _pending.RemoveAll(effect => effect is Content && effect.Path == file.Path);
         }
         else if (_running is { Kind: DiskStepKind.FlushDirectory } directory)
         {
-            _pending.RemoveAll(e => e.Step.Kind != DiskStepKind.AppendFile
-                && Path.GetDirectoryName(e.Step.Target ?? e.Step.Path) == directory.Path);
+            _pending.RemoveAll(effect => effect is not Content && Path.GetDirectoryName(effect.Entry) == directory.Path);
         }
 
         _running = null;
@@ -58,54 +73,29 @@ internal sealed class PowerLossRecorder(string root, string copies)
     private void Copy(string step)
     {
         string target = Path.Combine(copies, $"{Copies.Count:000}");
-        foreach (string directory in Directory.EnumerateDirectories(root, "*", SearchOption.AllDirectories))
-        {
-            Directory.CreateDirectory(Path.Combine(target, Path.GetRelativePath(root, directory)));
-        }
-
-        // The lock files are held and hold nothing.
-        foreach (string file in Directory.EnumerateFiles(root, "*", SearchOption.AllDirectories)
-            .Where(file => Path.GetFileName(file) != "LOCK"))
-        {
-            CopyFile(file, Path.Combine(target, Path.GetRelativePath(root, file)));
-        }
-
+        CopyTree(root, target);
         foreach (Effect effect in Enumerable.Reverse(_pending))
         {
-            TakeBack(effect, path => Path.Combine(target, Path.GetRelativePath(root, path)));
+            effect.TakeBack(path => Path.Combine(target, Path.GetRelativePath(root, path)),
+                (copy, path) => Path.Combine(copy, Path.GetRelativePath(root, path)));
         }
 
         Copies.Add((target, step));
     }
 
-    private static void TakeBack(Effect effect, Func<string, string> inCopy)
+    private static void CopyTree(string from, string to)
     {
-        string path = inCopy(effect.Step.Path);
-        switch (effect.Step.Kind)
+        Directory.CreateDirectory(to);
+        foreach (string directory in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))
         {
-            case DiskStepKind.AppendFile:
-                using (FileStream file = new(path, FileMode.Open, FileAccess.Write))
-                {
-                    file.SetLength(effect.LengthBefore);
-                }
+            Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, directory)));
+        }
 
-                break;
-            case DiskStepKind.Rename when Path.Exists(inCopy(effect.Step.Target!)):
-                Directory.Move(inCopy(effect.Step.Target!), path);
-                break;
-            case DiskStepKind.Rename:
-                break;
-            default:
-                if (Directory.Exists(path))
-                {
-                    Directory.Delete(path, recursive: true);
-                }
-                else
-                {
-                    File.Delete(path);
-                }
-
-                break;
+        // The lock files are held and hold nothing.
+        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories)
+            .Where(file => Path.GetFileName(file) != "LOCK"))
+        {
+            CopyFile(file, Path.Combine(to, Path.GetRelativePath(from, file)));
         }
     }
 
@@ -113,9 +103,78 @@ internal sealed class PowerLossRecorder(string root, string copies)
     {
         // Not File.Copy, which refuses files that are open for writing.
         using FileStream input = new(from, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        using FileStream output = new(to, FileMode.CreateNew);
+        using FileStream output = new(to, FileMode.Create);
         input.CopyTo(output);
     }
 
-    private sealed record Effect(DiskStep Step, long LengthBefore);
+    private static void Remove(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            Directory.Delete(path, recursive: true);
+        }
+        else
+        {
+            File.Delete(path);
+        }
+    }
+
+    /// <summary>Brings back what an earlier copy holds at a path; nothing when it was not durable there either.</summary>
+    private static void BringBack(string earlier, string path)
+    {
+        if (Directory.Exists(earlier))
+        {
+            CopyTree(earlier, path);
+        }
+        else if (File.Exists(earlier))
+        {
+            CopyFile(earlier, path);
+        }
+    }
+
+    private abstract record Effect(string Path)
+    {
+        /// <summary>The entry whose directory makes the effect durable.</summary>
+        public virtual string Entry => Path;
+
+        public abstract void TakeBack(Func<string, string> here, Func<string, string, string> earlier);
+    }
+
+    private sealed record Content(string Path, long LengthBefore) : Effect(Path)
+    {
+        public override void TakeBack(Func<string, string> here, Func<string, string, string> earlier)
+        {
+            if (File.Exists(here(Path)))
+            {
+                using FileStream file = new(here(Path), FileMode.Open, FileAccess.Write);
+                file.SetLength(LengthBefore);
+            }
+        }
+    }
+
+    private sealed record Created(string Path) : Effect(Path)
+    {
+        public override void TakeBack(Func<string, string> here, Func<string, string, string> earlier) =>
+            Remove(here(Path));
+    }
+
+    private sealed record Renamed(string Path, string Target, string Before) : Effect(Path)
+    {
+        public override string Entry => Target;
+
+        public override void TakeBack(Func<string, string> here, Func<string, string, string> earlier)
+        {
+            if (System.IO.Path.Exists(here(Target)))
+            {
+                Directory.Move(here(Target), here(Path));
+                BringBack(earlier(Before, Target), here(Target));
+            }
+        }
+    }
+
+    private sealed record Deleted(string Path, string Before) : Effect(Path)
+    {
+        public override void TakeBack(Func<string, string> here, Func<string, string, string> earlier) =>
+            BringBack(earlier(Before, Path), here(Path));
+    }
 }

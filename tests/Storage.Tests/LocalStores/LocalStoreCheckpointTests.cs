@@ -222,10 +222,7 @@ public sealed class LocalStoreCheckpointTests
         test.Store.CreateCheckpoint(test.InRoot("branch"));
 
         await test.WriteAsync(Put("after", "1"));
-        while (test.Store.GetStatistics().BackgroundFlushes == 0)
-        {
-            await Task.Yield();
-        }
+        await Waiting.UntilAsync(() => test.Store.GetStatistics().BackgroundFlushes > 0, "a background flush");
 
         Assert.InRange(test.Store.TailBytes, 0, 16 << 10);
     }
@@ -251,10 +248,7 @@ public sealed class LocalStoreCheckpointTests
                 Assert.Equal(FailureKind.Closed, e.Kind);
             }
         });
-        while (Volatile.Read(ref made) < 3)
-        {
-            await Task.Yield();
-        }
+        await Waiting.UntilAsync(() => Volatile.Read(ref made) >= 3, "three checkpoints");
 
         await test.Store.DisposeAsync();
         await maker;

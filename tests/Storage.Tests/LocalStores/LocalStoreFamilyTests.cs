@@ -90,14 +90,11 @@ public sealed class LocalStoreFamilyTests
                 }
             });
 
-            while (test.Get("count") is null)
-            {
-                await Task.Yield();
-            }
+            await Waiting.UntilAsync(() => test.Get("count") is not null, "the first write");
 
             test.Store.DropColumnFamily("other");
 
-            Assert.Equal($"{await writer}", test.Get("count"));
+            Assert.Equal($"{await writer.WaitAsync(Waiting.Deadline)}", test.Get("count"));
             Assert.True(test.Store.Health.IsHealthy);
             await test.WriteAsync(Delete("count"));
         }

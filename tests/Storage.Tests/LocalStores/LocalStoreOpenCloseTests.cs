@@ -146,13 +146,10 @@ public sealed class LocalStoreOpenCloseTests
             int checkpoints = 0;
             load.Add(UntilClosedAsync(
                 () => store.CreateCheckpoint(test.InRoot($"branch{name}-{checkpoints++}"))));
-            while (Volatile.Read(ref started) < 200)
-            {
-                await Task.Yield();
-            }
+            await Waiting.UntilAsync(() => Volatile.Read(ref started) >= 200, "two hundred writes");
 
             await store.DisposeAsync();
-            await Task.WhenAll(load);
+            await Task.WhenAll(load).WaitAsync(Waiting.Deadline);
 
             await test.ReopenAsync();
             Assert.All(

@@ -26,11 +26,10 @@ public sealed class StoreResourcesTests
         }
 
         test.Resources.RunUpkeep();
-        while (large.Sum(store => store.GetStatistics().BackgroundFlushes) < 2
-            || test.Resources.MemtableBytes > 8 << 20)
-        {
-            await Task.Yield();
-        }
+        await Waiting.UntilAsync(
+            () => large.Sum(store => store.GetStatistics().BackgroundFlushes) >= 2
+                && test.Resources.MemtableBytes <= 8 << 20,
+            "two flushes and memory within the budget");
 
         Assert.Equal(0, small.GetStatistics().BackgroundFlushes);
         foreach (LocalStore store in large)
@@ -49,10 +48,7 @@ public sealed class StoreResourcesTests
         test.Resources.RunUpkeep();
         Assert.Equal(0, test.Store.GetStatistics().BackgroundFlushes);
         test.Resources.RunUpkeep();
-        while (test.Store.GetStatistics().BackgroundFlushes == 0)
-        {
-            await Task.Yield();
-        }
+        await Waiting.UntilAsync(() => test.Store.GetStatistics().BackgroundFlushes > 0, "a background flush");
 
         Assert.Equal(0, test.Store.TailBytes);
     }
@@ -66,20 +62,15 @@ public sealed class StoreResourcesTests
         {
             long before = test.Store.TailBytes;
             await test.WriteAsync(WriteOperation.Put(Bytes($"k{i}"), new byte[(1 << 20) + (1 << 10)]));
-            while (test.Store.TailBytes == before)
-            {
-                // The writer counts a group's bytes after it has answered the group.
-                await Task.Yield();
-            }
+
+            // The writer counts a group's bytes after it has answered the group.
+            await Waiting.UntilAsync(() => test.Store.TailBytes > before, "the bytes of the write");
 
             Assert.Equal(0, test.Store.GetStatistics().BackgroundFlushes);
             test.Resources.RunUpkeep();
         }
 
-        while (test.Store.GetStatistics().BackgroundFlushes == 0)
-        {
-            await Task.Yield();
-        }
+        await Waiting.UntilAsync(() => test.Store.GetStatistics().BackgroundFlushes > 0, "a background flush");
 
         Assert.Equal(0, test.Store.TailBytes);
     }

@@ -121,7 +121,7 @@ internal sealed class TestCommit : IWriteCommit, IDisposable
     public void Release() => _mayGoOn.Set();
 
     /// <summary>Waits until a commit has begun.</summary>
-    public Task EnteredAsync() => _entered.WaitAsync(TimeSpan.FromSeconds(30));
+    public async Task EnteredAsync() => Assert.True(await _entered.WaitAsync(Waiting.Deadline));
 
     public void Dispose()
     {
@@ -133,7 +133,7 @@ internal sealed class TestCommit : IWriteCommit, IDisposable
     {
         int call = Interlocked.Increment(ref _calls);
         _entered.Release();
-        _mayGoOn.Wait();
+        Assert.True(_mayGoOn.Wait(Waiting.Deadline));
         Exception? fault = Fault(call);
         if (fault is null || WritesBeforeFailing)
         {

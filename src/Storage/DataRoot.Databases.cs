@@ -2,6 +2,9 @@ namespace Branching.Storage;
 
 public sealed partial class DataRoot
 {
+    // Drops whose commit point was passed but not made durable: dropping again finishes them. Guarded by _turn.
+    private readonly Dictionary<DatabaseName, DatabaseId> _unfinishedDrops = [];
+
     /// <summary>Creates a database with an empty main store. Durable on return.</summary>
     /// <exception cref="StorageException">
     /// Nothing is left behind. <see cref="FailureKind.DatabaseExists"/>, <see cref="FailureKind.DiskFull"/>…
@@ -43,8 +46,8 @@ public sealed partial class DataRoot
     /// <summary>Drops a database with all its branches. It is out of sight on return.</summary>
     /// <exception cref="StorageException">
     /// <see cref="FailureKind.DatabaseNotFound"/>; <see cref="FailureKind.InUse"/>: a branch was still in use after 5
-    /// s,
-    /// and the database serves on; or why the file system refused.
+    /// s, and the database serves on; or why the file system refused. The message says whether the database serves on
+    /// or is gone and a loss of power might bring it back; dropping it again goes on from there.
     /// </exception>
     public async Task DropDatabaseAsync(DatabaseName name, CancellationToken cancellationToken)
     {
@@ -61,8 +64,18 @@ public sealed partial class DataRoot
                     $"'{Path.Combine(Databases, name.Value)}' away while this node is stopped.", cause);
             }
 
-            Database database = _databases.TryGetValue(name, out Database? found) ? found : throw NotFound(name);
-            await Task.Run(() => DropAsync(database), CancellationToken.None).ConfigureAwait(false);
+            if (_databases.TryGetValue(name, out Database? database))
+            {
+                await Task.Run(() => DropAsync(database), CancellationToken.None).ConfigureAwait(false);
+            }
+            else if (_unfinishedDrops.TryGetValue(name, out DatabaseId id))
+            {
+                await Task.Run(() => FinishDrop(name, id), CancellationToken.None).ConfigureAwait(false);
+            }
+            else
+            {
+                throw NotFound(name);
+            }
         }
         catch (StorageException e) when (e.Kind != FailureKind.DatabaseNotFound)
         {
@@ -95,6 +108,7 @@ public sealed partial class DataRoot
             _disk.Reach(CrashPoint.DatabasePublishedDurably);
             Database database = Load(final, new ReconciliationNotes());
             _databases[name] = database;
+            _unfinishedDrops.Remove(name);
             _logger.DatabaseCreated(name, id);
             return database;
         }
@@ -182,8 +196,27 @@ public sealed partial class DataRoot
         await database.CloseAsync(markClean: false).ConfigureAwait(false);
         database.ForgetAll();
         _disk.Reach(CrashPoint.DropRenamed);
-        _disk.FlushDirectory(Trash);
-        _disk.FlushDirectory(Databases);
+        FinishDrop(database.Name, database.Id);
+    }
+
+    private void FinishDrop(DatabaseName name, DatabaseId id)
+    {
+        string trash = Path.Combine(Trash, id.ToString());
+        try
+        {
+            _disk.FlushDirectory(Trash);
+            _disk.FlushDirectory(Databases);
+        }
+        catch (StorageException e)
+        {
+            _unfinishedDrops[name] = id;
+            throw new StorageException(
+                e.Kind,
+                $"it is out of sight, but a loss of power might bring it back: {e.Message} Drop it again to make that " +
+                "sure.", e);
+        }
+
+        _unfinishedDrops.Remove(name);
         _disk.Reach(CrashPoint.DropRenamedDurably);
         try
         {
@@ -195,6 +228,6 @@ public sealed partial class DataRoot
         }
 
         _disk.Reach(CrashPoint.DropDeleted);
-        _logger.DatabaseDropped(database.Name, database.Id);
+        _logger.DatabaseDropped(name, id);
     }
 }

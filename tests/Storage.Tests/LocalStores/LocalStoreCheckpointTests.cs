@@ -200,17 +200,25 @@ public sealed class LocalStoreCheckpointTests
     }
 
     [Fact]
-    public async Task Sixty_checkpoints_in_a_row_leave_the_number_of_level_zero_files_bounded()
+    public async Task Two_hundred_checkpoints_in_a_row_leave_level_zero_and_open_files_bounded()
     {
+        const int Checkpoints = 200;
         await using TestStore test = new(options => options.BranchedTailBytes = 16 << 10);
-        for (int i = 0; i < 60; i++)
+        int most = 0;
+        for (int i = 0; i < Checkpoints; i++)
         {
             await test.WriteAsync(Put($"k{i}", new string('v', 2000)));
             test.Store.CreateCheckpoint(test.InRoot($"branch{i}"));
+            most = Math.Max(most, test.Store.GetStatistics().Level0Files);
         }
 
-        Assert.InRange(test.Store.GetStatistics().Level0Files, 0, 20);
-        Assert.Equal(60, test.Store.Count(null, KeyRange.All, CancellationToken.None));
+        Assert.InRange(most, 0, 20);
+        Assert.Equal(Checkpoints, test.Store.Count(null, KeyRange.All, CancellationToken.None));
+        string[] open = OpenFiles(test.Root);
+        Assert.DoesNotContain(open, file => file.StartsWith(test.InRoot("branch"), StringComparison.Ordinal));
+        Assert.InRange(open.Length, 1, 40);
+        await using LocalStore last = test.Open($"branch{Checkpoints - 1}");
+        Assert.Equal(Checkpoints, last.Count(null, KeyRange.All, CancellationToken.None));
     }
 
     [Fact]
@@ -280,6 +288,29 @@ public sealed class LocalStoreCheckpointTests
         Assert.Single(made, won => won);
         await using LocalStore branch = test.Open("branch");
         Assert.Equal(Dump(test.Store), Dump(branch), StringComparer.Ordinal);
+    }
+
+    /// <summary>The files below a directory that this process holds open, once for each handle.</summary>
+    private static string[] OpenFiles(string directory)
+    {
+        List<string> files = [];
+        foreach (string handle in Directory.GetFiles("/proc/self/fd"))
+        {
+            try
+            {
+                string? target = new FileInfo(handle).LinkTarget;
+                if (target?.StartsWith(directory, StringComparison.Ordinal) == true)
+                {
+                    files.Add(target);
+                }
+            }
+            catch (IOException)
+            {
+                // Closed since it was listed, by a test that runs beside this one.
+            }
+        }
+
+        return [.. files];
     }
 
     private static LocalStoreSeams SeamsOf(string way) => way switch

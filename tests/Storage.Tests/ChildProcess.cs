@@ -44,11 +44,11 @@ internal static class ChildProcess
             await process.WaitForExitAsync(deadline.Token);
             return new Ended(process.ExitCode, lines);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException e)
         {
             process.Kill(entireProcessTree: true);
             throw new TimeoutException(
-                $"'{string.Join(' ', command)}' did not end in {_deadline}. It said:\n{string.Join('\n', lines)}");
+                $"'{string.Join(' ', command)}' did not end in {_deadline}. It said:\n{string.Join('\n', lines)}", e);
         }
     }
 

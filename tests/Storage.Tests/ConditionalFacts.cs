@@ -87,19 +87,28 @@ internal static class Access
     /// <summary>Everybody may do everything, here and below.</summary>
     public static void Allow(string path)
     {
-        File.SetUnixFileMode(path, All);
+        Set(path, All);
         if (Directory.Exists(path))
         {
             foreach (string entry in Directory.EnumerateFileSystemEntries(path, "*", SearchOption.AllDirectories))
             {
-                File.SetUnixFileMode(entry, All);
+                Set(entry, All);
             }
         }
     }
 
     /// <summary>Others may enter and read, not write.</summary>
-    public static void ForbidWriting(string path) => File.SetUnixFileMode(path, (UnixFileMode)0x1ED); // 0755
+    public static void ForbidWriting(string path) => Set(path, (UnixFileMode)0x1ED); // 0755
 
     /// <summary>Only the owner may do anything.</summary>
-    public static void Forbid(string path) => File.SetUnixFileMode(path, (UnixFileMode)0x1C0); // 0700
+    public static void Forbid(string path) => Set(path, (UnixFileMode)0x1C0); // 0700
+
+    private static void Set(string path, UnixFileMode mode)
+    {
+        // Windows has no such modes; the facts that need them are skipped there, for lack of another user.
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(path, mode);
+        }
+    }
 }

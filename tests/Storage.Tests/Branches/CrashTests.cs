@@ -126,7 +126,7 @@ public sealed class CrashTests(ITestOutputHelper output)
                 points[line["point ".Length..]] = true;
             }
 
-            string where = $"{scenario} killed after '{lines.LastOrDefault()}'";
+            string where = $"{scenario} killed after '{(lines.Count > 0 ? lines[^1] : "its start")}'";
             Assert.True(exit is 0 or 137, $"{where}: exit {exit}\n{string.Join('\n', lines)}");
             await AssertBeforeOrAfterAsync(root, scenario, finished: exit == 0 || lines.Contains("done"), where);
             if (exit == 0)

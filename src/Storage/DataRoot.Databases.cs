@@ -212,7 +212,7 @@ public sealed partial class DataRoot
             _unfinishedDrops[name] = id;
             throw new StorageException(
                 e.Kind,
-                $"it is out of sight, but a loss of power might bring it back: {e.Message} Drop it again to make that " +
+                $"it is out of sight, but a loss of power might bring it back: {e.Message} Drop it again to make " +
                 "sure.", e);
         }
 

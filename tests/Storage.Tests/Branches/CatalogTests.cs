@@ -61,10 +61,10 @@ public sealed class CatalogTests(ITestOutputHelper output) : IDisposable
     private static BranchRecord Record(int number)
     {
         // Identities of one moment would collide with nothing but sort by chance: each gets a moment of its own.
-        StoreId id = StoreId.Parse(string.Create(CultureInfo.InvariantCulture, $"{number + 1:x12}7000800000000000000a"));
-        StoreId? parent = number == 0
-            ? null
-            : StoreId.Parse(string.Create(CultureInfo.InvariantCulture, $"{number:x12}7000800000000000000a"));
+        StoreId Id(int moment) =>
+            StoreId.Parse(string.Create(CultureInfo.InvariantCulture, $"{moment:x12}7000800000000000000a"));
+        StoreId id = Id(number + 1);
+        StoreId? parent = number == 0 ? null : Id(number);
         return new BranchRecord(
             id, BranchName.Parse(number == 0 ? "main" : $"b{number}"), parent,
             number == 0 ? null : BranchName.Parse(number == 1 ? "main" : $"b{number - 1}"), new Sequence((ulong)number),

@@ -51,5 +51,6 @@ public sealed class FullDiskTests : IDisposable
     }
 
     private void Mount(string size) => Assert.True(
-        ChildProcess.Succeeds(out string answer, "mount", "-t", "tmpfs", "-o", $"size={size}", "tmpfs", _mount), answer);
+        ChildProcess.Succeeds(out string answer, "mount", "-t", "tmpfs", "-o", $"size={size}", "tmpfs", _mount),
+        answer);
 }

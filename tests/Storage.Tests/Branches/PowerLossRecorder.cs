@@ -64,7 +64,8 @@ internal sealed class PowerLossRecorder(string root, string copies)
         }
         else if (_running is { Kind: DiskStepKind.FlushDirectory } directory)
         {
-            _pending.RemoveAll(effect => effect is not Content && Path.GetDirectoryName(effect.Entry) == directory.Path);
+            _pending.RemoveAll(
+                effect => effect is not Content && Path.GetDirectoryName(effect.Entry) == directory.Path);
         }
 
         _running = null;
@@ -119,7 +120,7 @@ internal sealed class PowerLossRecorder(string root, string copies)
         }
     }
 
-    /// <summary>Brings back what an earlier copy holds at a path; nothing when it was not durable there either.</summary>
+    /// <summary>Brings back what an earlier copy holds at a path; nothing when it was not durable then.</summary>
     private static void BringBack(string earlier, string path)
     {
         if (Directory.Exists(earlier))

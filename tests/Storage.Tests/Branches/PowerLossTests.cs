@@ -131,8 +131,8 @@ public sealed class PowerLossTests
                 break;
             case "open-trash":
                 // A crash between the commit point of a deletion and its record.
-                Directory.Move(
-                    Path.Combine(root.DatabasePath, "stores", doomed), Path.Combine(root.DatabasePath, "trash", doomed));
+                string trash = Path.Combine(root.DatabasePath, "trash", doomed);
+                Directory.Move(Path.Combine(root.DatabasePath, "stores", doomed), trash);
                 break;
             default:
                 break;

@@ -218,6 +218,28 @@ public sealed class LocalStoreScanTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task An_estimate_of_a_reopened_store_counts_what_is_in_tables_and_in_memory(bool reopened)
+    {
+        await using TestStore test = new();
+        await test.WriteAsync([.. Enumerable.Range(0, 3000).Select(i => Put($"k{i:0000}", "v"))]);
+        test.Store.Flush();
+        await test.WriteAsync([.. Enumerable.Range(0, 500).Select(i => Delete($"k{i:0000}"))]);
+        test.Store.Flush();
+        await test.WriteAsync([.. Enumerable.Range(3000, 70).Select(i => Put($"k{i:0000}", "v")), Delete("k2999")]);
+        if (reopened)
+        {
+            await test.ReopenAsync();
+        }
+
+        long estimate = test.Store.EstimateCount(null);
+
+        Assert.Equal(2569, test.Store.Count(null, KeyRange.All, CancellationToken.None));
+        Assert.Equal(2569, estimate);
+    }
+
+    [Theory]
     [InlineData(0, 1)]
     [InlineData(1, 0)]
     public async Task A_page_of_nothing_is_refused(int limit, long bytes)

@@ -159,12 +159,24 @@ internal static class GrainCatalog
             string name = Path.GetFileNameWithoutExtension(path);
             if (!loaded.Contains(name) && References(path, self))
             {
-                Assembly.Load(new AssemblyName(name));
+                TryLoad(name);
             }
         }
 
         return [.. AppDomain.CurrentDomain.GetAssemblies().Where(a => !a.IsDynamic
             && (a.GetName().Name == self || a.GetReferencedAssemblies().Any(r => r.Name == self)))];
+    }
+
+    private static void TryLoad(string name)
+    {
+        try
+        {
+            Assembly.Load(new AssemblyName(name));
+        }
+        catch (FileNotFoundException)
+        {
+            // It lies beside the application without being part of it: another application in the same directory.
+        }
     }
 
     private static bool References(string path, string assembly)

@@ -4,9 +4,8 @@ namespace Branching.ClientApp.Formats;
 
 /// <summary>
 /// Comma-separated values after RFC 4180: a header line, fields in double quotes where they hold commas, quotes or line
-/// ends. Fields are cut as bytes: decoding them to characters first would cost half the speed of an import and the
-/// exact
-/// place of what is malformed.
+/// ends. Fields are cut as bytes: decoding them first would cost speed, memory, and the exact place of what is
+/// malformed (docs/adr/0004-record-readers.md).
 /// </summary>
 internal sealed class CsvReader : RecordReader
 {

@@ -74,30 +74,23 @@ internal static class KeyCommands
 
     private static ExampledCommand Put(CommandHost host)
     {
-        Argument<string?> database = CommonSymbols.Database();
-        Argument<string> key = Key();
+        var write = new WriteSymbols("Only when the key has a value; else exit with 4.");
         Argument<string?> value = new("VALUE")
         {
             Description = "The value; left out, it is read from --file.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Option<string> branch = CommonSymbols.Branch();
-        Option<string?> family = CommonSymbols.ColumnFamily();
-        Option<bool> hex = CommonSymbols.Hex();
-        Option<bool> base64 = CommonSymbols.Base64();
         Option<string?> file = new("--file")
         {
             Description = "Take the value's bytes from a file; - is standard input.",
             HelpName = "FILE",
         };
         Option<bool> absent = new("--if-absent") { Description = "Only when the key has no value; else exit with 4." };
-        Option<bool> present = new("--if-present") { Description = "Only when the key has a value; else exit with 4." };
         Option<string?> equals = new("--if-value")
         {
             Description = "Only when the key has this value; else exit with 4.",
             HelpName = "VALUE",
         };
-        Option<bool> buffered = Buffered();
         return new ExampledCommand(
             host,
             "put",
@@ -106,24 +99,17 @@ internal static class KeyCommands
                 "branching put shop apple 3", "branching put shop apple 4 --branch topic --if-value 3",
                 "branching put shop photo --file photo.jpg", "branching put shop --hex 00ff cafe",
             ],
-            [database, key, value, branch, family, hex, base64, file, absent, present, equals, buffered],
+            [write.Database, write.Key, value, .. write.Where, file, absent, write.Present, equals, write.Buffered],
             async (invocation, cancellationToken) =>
             {
                 ParseResult parsed = invocation.Parsed;
-                ByteNotation notation = ByteText.NotationOf(parsed, hex, base64);
-                byte[] keyBytes = ByteText.Parse(parsed.GetValue(key)!, notation, "key");
+                (ByteNotation notation, byte[] keyBytes, string? name, List<WritePrecondition> conditions) =
+                    write.Parse(parsed);
                 byte[] valueBytes = await ReadValueAsync(
                     invocation, parsed.GetValue(value), parsed.GetValue(file), notation, cancellationToken);
-                string? name = parsed.GetValue(family);
-                List<WritePrecondition> conditions = [];
                 if (parsed.GetValue(absent))
                 {
                     conditions.Add(new WritePrecondition(WritePreconditionKind.KeyAbsent, keyBytes, default, name));
-                }
-
-                if (parsed.GetValue(present))
-                {
-                    conditions.Add(new WritePrecondition(WritePreconditionKind.KeyPresent, keyBytes, default, name));
                 }
 
                 if (parsed.GetValue(equals) is { } wanted)
@@ -133,58 +119,29 @@ internal static class KeyCommands
                 }
 
                 var operation = new WriteOperation(WriteOperationKind.Put, keyBytes, valueBytes, name);
-                return await WriteAsync(
-                    invocation,
-                    parsed.GetValue(branch)!,
-                    operation,
-                    conditions,
-                    parsed.GetValue(buffered),
-                    cancellationToken);
+                return await write.RunAsync(invocation, operation, conditions, cancellationToken);
             });
     }
 
     private static ExampledCommand Delete(CommandHost host)
     {
-        Argument<string?> database = CommonSymbols.Database();
-        Argument<string> key = Key();
-        Option<string> branch = CommonSymbols.Branch();
-        Option<string?> family = CommonSymbols.ColumnFamily();
-        Option<bool> hex = CommonSymbols.Hex();
-        Option<bool> base64 = CommonSymbols.Base64();
-        Option<bool> present = new("--if-present") { Description = "Exit with 4 when the key has no value." };
-        Option<bool> buffered = Buffered();
+        var write = new WriteSymbols("Exit with 4 when the key has no value.");
         return new ExampledCommand(
             host,
             "delete",
             "Remove a key. Removing an absent one is no error.",
             ["branching delete shop apple", "branching delete shop apple --branch topic --if-present"],
-            [database, key, branch, family, hex, base64, present, buffered],
+            [write.Database, write.Key, .. write.Where, write.Present, write.Buffered],
             (invocation, cancellationToken) =>
             {
-                ParseResult parsed = invocation.Parsed;
-                ByteNotation notation = ByteText.NotationOf(parsed, hex, base64);
-                byte[] keyBytes = ByteText.Parse(parsed.GetValue(key)!, notation, "key");
-                string? name = parsed.GetValue(family);
-                List<WritePrecondition> conditions = parsed.GetValue(present)
-                    ? [new WritePrecondition(WritePreconditionKind.KeyPresent, keyBytes, default, name)]
-                    : [];
+                (_, byte[] keyBytes, string? name, List<WritePrecondition> conditions) =
+                    write.Parse(invocation.Parsed);
                 var operation = new WriteOperation(WriteOperationKind.Delete, keyBytes, default, name);
-                return WriteAsync(
-                    invocation,
-                    parsed.GetValue(branch)!,
-                    operation,
-                    conditions,
-                    parsed.GetValue(buffered),
-                    cancellationToken);
+                return write.RunAsync(invocation, operation, conditions, cancellationToken);
             });
     }
 
     private static Argument<string> Key() => new("KEY") { Description = "The key: UTF-8 text, 1 to 65,536 bytes." };
-
-    private static Option<bool> Buffered() => new("--buffered")
-    {
-        Description = "Answer before the write is on the disk: it survives this process, not a power loss.",
-    };
 
     private static async Task<byte[]> ReadValueAsync(
         Invocation invocation, string? value, string? file, ByteNotation notation, CancellationToken cancellationToken)
@@ -212,43 +169,6 @@ internal static class KeyCommands
         return bytes.ToArray();
     }
 
-    private static async Task<int> WriteAsync(
-        Invocation invocation,
-        string branch,
-        WriteOperation operation,
-        List<WritePrecondition> conditions,
-        bool buffered,
-        CancellationToken cancellationToken)
-    {
-        await using ISession session = await invocation.ConnectAsync(cancellationToken);
-        WriteDurability durability = buffered ? WriteDurability.Buffered : WriteDurability.Sync;
-        WriteOperation[] operations = [operation];
-        WriteResponse written = await Invocation.Store(session, invocation.Database!, branch)
-            .WriteAsync(new WriteRequest(operations, conditions, durability), cancellationToken);
-        if (!written.Applied)
-        {
-            string condition = conditions[written.FailedPrecondition].Kind switch
-            {
-                WritePreconditionKind.KeyAbsent => "has a value already",
-                WritePreconditionKind.KeyPresent => "has no value",
-                _ => "has another value",
-            };
-            throw new UserError(
-                ExitCode.Precondition,
-                $"nothing was changed: key '{ByteText.ToLine(operation.Key.Span)}' {condition}",
-                invocation.Command(
-                    "get", invocation.Database!, ByteText.ToLine(operation.Key.Span), "--branch", branch),
-                "PreconditionFailed");
-        }
-
-        if (invocation.Json)
-        {
-            invocation.WriteJson(new JsonObject { ["applied"] = true, ["sequence"] = written.Sequence });
-        }
-
-        return ExitCode.Ok;
-    }
-
     private static void WriteGetJson(CommandHost host, byte[] key, GetResponse found, ByteNotation notation)
     {
         var buffer = new ArrayBufferWriter<byte>();
@@ -264,5 +184,84 @@ internal static class KeyCommands
         json.WriteEndObject();
         RecordJson.EndLine(json, buffer);
         host.Output.Write(buffer.WrittenSpan);
+    }
+
+    /// <summary>What <c>put</c> and <c>delete</c> have in common: a key, where it is, and under which
+    /// conditions.</summary>
+    private sealed class WriteSymbols(string whenPresent)
+    {
+        private readonly Option<string> _branch = CommonSymbols.Branch();
+        private readonly Option<string?> _family = CommonSymbols.ColumnFamily();
+        private readonly Option<bool> _hex = CommonSymbols.Hex();
+        private readonly Option<bool> _base64 = CommonSymbols.Base64();
+
+        public Argument<string?> Database { get; } = CommonSymbols.Database();
+
+        public Argument<string> Key { get; } = KeyCommands.Key();
+
+        public Option<bool> Present { get; } = new("--if-present") { Description = whenPresent };
+
+        public Option<bool> Buffered { get; } = new("--buffered")
+        {
+            Description = "Answer before the write is on the disk: it survives this process, not a power loss.",
+        };
+
+        public IEnumerable<Symbol> Where => [_branch, _family, _hex, _base64];
+
+        /// <summary>The key with its notation, the column family, and the condition of
+        /// <see cref="Present"/>.</summary>
+        public (ByteNotation Notation, byte[] Key, string? Family, List<WritePrecondition> Conditions) Parse(
+            ParseResult parsed)
+        {
+            ByteNotation notation = ByteText.NotationOf(parsed, _hex, _base64);
+            byte[] key = ByteText.Parse(parsed.GetValue(Key)!, notation, "key");
+            string? family = parsed.GetValue(_family);
+            return (notation, key, family, parsed.GetValue(Present)
+                ? [new WritePrecondition(WritePreconditionKind.KeyPresent, key, default, family)]
+                : []);
+        }
+
+        public async Task<int> RunAsync(
+            Invocation invocation,
+            WriteOperation operation,
+            List<WritePrecondition> conditions,
+            CancellationToken cancellationToken)
+        {
+            string branch = invocation.Parsed.GetValue(_branch)!;
+            await using ISession session = await invocation.ConnectAsync(cancellationToken);
+            WriteDurability durability =
+                invocation.Parsed.GetValue(Buffered) ? WriteDurability.Buffered : WriteDurability.Sync;
+            WriteOperation[] operations = [operation];
+            WriteResponse written = await Invocation.Store(session, invocation.Database!, branch)
+                .WriteAsync(new WriteRequest(operations, conditions, durability), cancellationToken);
+            if (!written.Applied)
+            {
+                throw Refused(invocation, branch, operation, conditions[written.FailedPrecondition]);
+            }
+
+            if (invocation.Json)
+            {
+                invocation.WriteJson(new JsonObject { ["applied"] = true, ["sequence"] = written.Sequence });
+            }
+
+            return ExitCode.Ok;
+        }
+
+        private static UserError Refused(
+            Invocation invocation, string branch, WriteOperation operation, WritePrecondition condition)
+        {
+            string key = ByteText.ToLine(operation.Key.Span);
+            string why = condition.Kind switch
+            {
+                WritePreconditionKind.KeyAbsent => "has a value already",
+                WritePreconditionKind.KeyPresent => "has no value",
+                _ => "has another value",
+            };
+            return new UserError(
+                ExitCode.Precondition,
+                $"nothing was changed: key '{key}' {why}",
+                invocation.Command("get", invocation.Database!, key, "--branch", branch),
+                "PreconditionFailed");
+        }
     }
 }

@@ -15,8 +15,7 @@ internal sealed record SessionTarget(string DataRoot, string? Cluster);
 
 /// <summary>
 /// Everything that a command meets of the outside: streams, terminal, environment, clock and the way to the grains.
-/// Tests
-/// give their own.
+/// Tests give their own.
 /// </summary>
 internal sealed class CommandHost : IDisposable
 {
@@ -33,6 +32,9 @@ internal sealed class CommandHost : IDisposable
     public bool OutputIsTerminal { get; init; }
 
     public bool ErrorIsTerminal { get; init; }
+
+    /// <summary>Columns of the terminal; null to ask it.</summary>
+    public int? TerminalWidth { get; init; }
 
     public Func<string, string?> Variable { get; init; } = System.Environment.GetEnvironmentVariable;
 

@@ -61,7 +61,8 @@ internal static class BranchCommands
                 else
                 {
                     await host.Out.WriteLineAsync(
-                        $"created branch {created.Name} from {created.Parent} at sequence {created.BranchSequence} in "
+                        $"created branch {created.Name} from {created.Parent} at sequence "
+                        + $"{Screen.Number((long)created.BranchSequence)} in "
                         + $"{Screen.Duration(elapsed)} "
                         + $"({created.LinkedFiles} files linked, {created.CopiedFiles} copied)");
                 }
@@ -228,7 +229,7 @@ internal static class BranchCommands
         yield return ("state", Descriptions.State(branch));
         if (branch.Parent is not null)
         {
-            yield return ("parent", $"{branch.Parent} at sequence {branch.BranchSequence}");
+            yield return ("parent", $"{branch.Parent} at sequence {Screen.Number((long)branch.BranchSequence)}");
         }
 
         yield return (

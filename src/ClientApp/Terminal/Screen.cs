@@ -15,6 +15,10 @@ internal sealed class Screen
     {
         _host = host;
         Out = Open(host.Out, host.OutputIsTerminal);
+        if (host.OutputIsTerminal && host.TerminalWidth is { } width)
+        {
+            Out.Profile.Width = width;
+        }
     }
 
     public IAnsiConsole Out { get; }
@@ -37,12 +41,22 @@ internal sealed class Screen
         return console;
     }
 
-    /// <summary>Writes a table. A column whose name begins with '&gt;' is aligned to the right.</summary>
+    /// <summary>
+    /// Writes a table. A column whose name begins with '&gt;' is aligned to the right. On a terminal that is too narrow
+    /// each row stands below its first cell: cells folded in the middle of a name cannot be read.
+    /// </summary>
     public void Table(IReadOnlyList<string> columns, IEnumerable<IReadOnlyList<string>> rows)
     {
         if (!_host.OutputIsTerminal)
         {
             PlainTable(columns, [.. rows]);
+            return;
+        }
+
+        IReadOnlyList<IReadOnlyList<string>> all = [.. rows];
+        if (WidthOf(columns, all) > Out.Profile.Width)
+        {
+            Records(columns, all);
             return;
         }
 
@@ -53,7 +67,7 @@ internal sealed class Screen
             table.AddColumn(column.StartsWith('>') ? header.RightAligned() : header);
         }
 
-        foreach (IReadOnlyList<string> row in rows)
+        foreach (IReadOnlyList<string> row in all)
         {
             table.AddRow(row.Select(cell => new Text(cell)).ToArray());
         }
@@ -99,6 +113,35 @@ internal sealed class Screen
         => elapsed.TotalSeconds < 1
             ? elapsed.TotalMilliseconds.ToString("0.0 ms", CultureInfo.InvariantCulture)
             : elapsed.TotalSeconds.ToString("0.00 s", CultureInfo.InvariantCulture);
+
+    private static int WidthOf(IReadOnlyList<string> columns, IReadOnlyList<IReadOnlyList<string>> rows)
+    {
+        // A border before each cell and after the last, and a blank on both sides of each.
+        int width = 1;
+        for (int i = 0; i < columns.Count; i++)
+        {
+            width += 3 + rows.Select(row => row[i].Length).Append(columns[i].TrimStart('>').Length).Max();
+        }
+
+        return width;
+    }
+
+    private void Records(IReadOnlyList<string> columns, IReadOnlyList<IReadOnlyList<string>> rows)
+    {
+        string[] names = [.. columns.Select(column => column.TrimStart('>').ToLowerInvariant())];
+        int width = names.Skip(1).Max(name => name.Length);
+        foreach (IReadOnlyList<string> row in rows)
+        {
+            Out.Write(new Text(row[0] + Environment.NewLine, new Style(decoration: Decoration.Bold)));
+            for (int i = 1; i < names.Length; i++)
+            {
+                if (row[i].Length > 0)
+                {
+                    Out.Write(new Text($"  {names[i].PadRight(width)}  {row[i]}{Environment.NewLine}"));
+                }
+            }
+        }
+    }
 
     private void PlainTable(IReadOnlyList<string> columns, IReadOnlyList<IReadOnlyList<string>> rows)
     {

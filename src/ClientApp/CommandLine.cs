@@ -14,7 +14,8 @@ internal static class CommandLine
 
     /// <summary>Runs one command.</summary>
     /// <returns>Its exit code.</returns>
-    public static async Task<int> RunAsync(IReadOnlyList<string> arguments, CommandHost host)
+    public static async Task<int> RunAsync(
+        IReadOnlyList<string> arguments, CommandHost host, CancellationToken cancellationToken = default)
     {
         ParseResult parsed = CreateRoot(host).Parse(arguments);
         if (parsed.Errors.Count > 0 && parsed.Action is not HelpWithExamples)
@@ -22,14 +23,15 @@ internal static class CommandLine
             return new Invocation(host, parsed).Report(UsageError(parsed));
         }
 
-        int exitCode = await parsed.InvokeAsync(new InvocationConfiguration
+        var configuration = new InvocationConfiguration
         {
             Output = host.Out,
             Error = host.Error,
             EnableDefaultExceptionHandler = false,
             ProcessTerminationTimeout = _stopWithin,
-        });
-        await host.Out.FlushAsync();
+        };
+        int exitCode = await parsed.InvokeAsync(configuration, cancellationToken);
+        await host.Out.FlushAsync(CancellationToken.None);
         return exitCode;
     }
 

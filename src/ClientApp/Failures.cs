@@ -62,14 +62,15 @@ internal static class Failures
             FailureKind.BranchNotFound or FailureKind.ParentNotFound or FailureKind.BranchExists
                 => invocation.Command("branch", "list", database),
             FailureKind.ColumnFamilyNotFound =>
-                invocation.Command("stats", database) + " lists them; import --create adds one",
+                "import --create makes one; those that are there: " + invocation.Command("stats", database),
             FailureKind.InvalidName =>
-                "databases: [a-z0-9][a-z0-9._-]{0,62}; "
-                + "branches: 1 to 128 of A-Z a-z 0-9 . _ - /, as in 'feature/search'",
+                "names that do: my-shop.2 for a database, feature/search for a branch, users for a column family",
             FailureKind.RequestTooLarge => "larger values go in parts, under several keys",
             FailureKind.Locked => "stop the process that holds it, or choose another directory with --data DIR",
-            FailureKind.DiskFull => "free some space; branching branch delete removes what a branch alone holds",
-            FailureKind.NativeLibraryMissing => "sudo apt install librocksdb7.8, or ./dev setup in a checkout",
+
+            // To open a database takes a few small files: on a disk without any room nothing can be deleted either.
+            FailureKind.DiskFull => "free some space there, a megabyte is enough to begin with; "
+                + "then branching branch delete removes what a branch alone holds",
             FailureKind.PermissionDenied => "check who owns the data directory, or choose another with --data DIR",
             FailureKind.NotSupported => null,
             _ when failure.IsTransient => "try again",

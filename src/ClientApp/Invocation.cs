@@ -41,6 +41,10 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
 
     public Screen Screen => field ??= new Screen(Host);
 
+    /// <summary>This command line, with more words at its end.</summary>
+    public string Again(params IEnumerable<string> more)
+        => string.Join(' ', ["branching", .. Parsed.Tokens.Select(token => Quote(token.Value)), .. more]);
+
     /// <summary>A command line that works here: the same data directory or cluster as this one.</summary>
     public string Command(params IEnumerable<string> words)
     {
@@ -63,6 +67,12 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
     public Task<ISession> ConnectAsync(CancellationToken cancellationToken, bool creates = false)
     {
         SessionTarget target = Target;
+        if (target.Cluster is null && File.Exists(target.DataRoot))
+        {
+            throw new UserError(
+                ExitCode.Usage, $"'{target.DataRoot}' is a file, not a data directory", "name a directory with --data DIR");
+        }
+
         if (!creates && target.Cluster is null && !Directory.Exists(target.DataRoot))
         {
             throw new UserError(

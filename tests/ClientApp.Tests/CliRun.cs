@@ -16,6 +16,32 @@ internal sealed record CliResult(int ExitCode, byte[] OutputBytes, string Error)
             .Select(line => JsonDocument.Parse(line).RootElement)];
 }
 
+/// <summary>Runs the command line in this process.</summary>
+internal static class Cli
+{
+    /// <param name="input">Standard input.</param>
+    /// <param name="arguments">The words after <c>branching</c>.</param>
+    /// <param name="connect">How a session is opened; as the program does unless given.</param>
+    public static async Task<CliResult> RunAsync(
+        byte[] input,
+        IReadOnlyList<string> arguments,
+        Func<SessionTarget, CancellationToken, Task<ISession>>? connect = null)
+    {
+        using var output = new MemoryStream();
+        await using var error = new StringWriter();
+        using var host = new CommandHost
+        {
+            Input = new MemoryStream(input),
+            Output = output,
+            Error = error,
+            Variable = _ => null,
+            Connect = connect ?? Sessions.ConnectAsync,
+        };
+        int exitCode = await CommandLine.RunAsync(arguments, host);
+        return new CliResult(exitCode, output.ToArray(), error.ToString());
+    }
+}
+
 /// <summary>Runs the command line in this process on a temporary data root.</summary>
 public abstract class CliTest : IDisposable
 {
@@ -31,23 +57,10 @@ public abstract class CliTest : IDisposable
 
     private protected Task<CliResult> RunAsync(params string[] arguments) => RunWithInputAsync([], arguments);
 
-    private protected async Task<CliResult> RunWithInputAsync(byte[] input, params string[] arguments)
-    {
-        string[] all = arguments.Contains("--data", StringComparer.Ordinal)
-            ? arguments
-            : [.. arguments, "--data", Data];
-        using var output = new MemoryStream();
-        await using var error = new StringWriter();
-        using var host = new CommandHost
-        {
-            Input = new MemoryStream(input),
-            Output = output,
-            Error = error,
-            Variable = _ => null,
-        };
-        int exitCode = await CommandLine.RunAsync(all, host);
-        return new CliResult(exitCode, output.ToArray(), error.ToString());
-    }
+    private protected Task<CliResult> RunWithInputAsync(byte[] input, params string[] arguments)
+        => Cli.RunAsync(
+            input,
+            arguments.Contains("--data", StringComparer.Ordinal) ? arguments : [.. arguments, "--data", Data]);
 
     private protected async Task<CliResult> SucceedAsync(params string[] arguments)
     {

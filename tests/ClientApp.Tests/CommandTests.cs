@@ -1,9 +1,10 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Branching.ClientApp.Tests;
 
-public sealed class CommandTests : CliTest
+public sealed partial class CommandTests : CliTest
 {
     [Fact]
     public async Task Databases_are_created_listed_and_dropped()
@@ -222,5 +223,65 @@ public sealed class CommandTests : CliTest
 
         Assert.Equal("100\n", (await SucceedAsync("count", "shop")).Output);
         Assert.StartsWith("59942 ", (await SucceedAsync("get", "shop", "42")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_interrupted_import_says_what_is_on_the_disk()
+    {
+        await SucceedAsync("create", "shop");
+        string value = new('v', 10_000);
+        string file = WriteFile(
+            "in.tsv", string.Concat(Enumerable.Range(0, 4000).Select(i => $"key{i:D4}\t{value}\n")));
+        using var interruption = new CancellationTokenSource();
+        await using var error = new InterruptingWriter("importing", interruption);
+        using var host = new CommandHost
+        {
+            Input = Stream.Null,
+            Output = Stream.Null,
+            Error = error,
+            Variable = _ => null,
+            Time = new HastyTime(),
+        };
+
+        int exitCode = await CommandLine.RunAsync(
+            ["import", "shop", file, "--data", Data], host, interruption.Token);
+
+        Assert.Equal(ExitCode.Interrupted, exitCode);
+        Match told = Interruption().Match(error.ToString());
+        Assert.True(told.Success, error.ToString());
+        string records = told.Groups["records"].Value.Replace(",", "", StringComparison.Ordinal);
+        Assert.Equal(records + "\n", (await SucceedAsync("count", "shop")).Output);
+        await SucceedAsync("import", "shop", file);
+        Assert.Equal("4000\n", (await SucceedAsync("count", "shop")).Output);
+    }
+
+    [GeneratedRegex(
+        "error: interrupted; (?<records>[0-9,]+) records were written and are on the disk\n"
+        + "hint: running the same import again completes it\n$",
+        RegexOptions.ExplicitCapture,
+        1000)]
+    private static partial Regex Interruption();
+
+    /// <summary>Ctrl-C at the first line that begins with a word.</summary>
+    private sealed class InterruptingWriter(string word, CancellationTokenSource interruption) : StringWriter
+    {
+        public override void WriteLine(string? value)
+        {
+            base.WriteLine(value);
+            if (value?.StartsWith(word, StringComparison.Ordinal) == true)
+            {
+                interruption.Cancel();
+            }
+        }
+    }
+
+    /// <summary>Ten seconds pass between two looks, so that all progress is told.</summary>
+    private sealed class HastyTime : TimeProvider
+    {
+        private long _now;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Interlocked.Add(ref _now, 10 * TimeSpan.TicksPerSecond);
     }
 }

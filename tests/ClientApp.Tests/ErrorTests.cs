@@ -13,7 +13,7 @@ public sealed class ErrorTests : CliTest
         { "frobnicate", ExitCode.Usage, "frobnicate", "branching --help" },
         { "scan shop --limit 0", ExitCode.Usage, "--limit must be 1 or more", "branching scan --help" },
         { "scan shop --prefix a --from b", ExitCode.Usage, "--prefix excludes", "prefix" },
-        { "create Shop!", ExitCode.Usage, "Shop!", "[a-z0-9]" },
+        { "create Shop!", ExitCode.Usage, "Shop!", "my-shop.2" },
         { "create shop", ExitCode.Precondition, "shop", "branching stats shop" },
         { "get nowhere k", ExitCode.NotFound, "nowhere", "branching databases" },
         { "get shop k --branch nowhere", ExitCode.NotFound, "nowhere", "branching branch list shop" },

@@ -79,7 +79,7 @@ internal static class CommonSymbols
                 ExitCode.Refused,
                 $"{question} Nobody can be asked without a terminal; nothing was changed",
                 commandWithYes,
-                "Refused");
+                "NotConfirmed");
         }
 
         host.Error.Write($"{question} [y/N] ");
@@ -87,7 +87,7 @@ internal static class CommonSymbols
         string answer = reader.ReadLine() ?? "";
         if (!answer.Trim().StartsWith("y", StringComparison.OrdinalIgnoreCase))
         {
-            throw new UserError(ExitCode.Refused, "not confirmed; nothing was changed", commandWithYes, "Refused");
+            throw new UserError(ExitCode.Refused, "not confirmed; nothing was changed", commandWithYes, "NotConfirmed");
         }
     }
 }

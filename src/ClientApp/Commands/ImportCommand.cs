@@ -93,11 +93,10 @@ internal static class ImportCommand
             message += $" (and {Screen.Number(check.MalformedCount - 1)} more)";
         }
 
-        string[] words = [.. invocation.Parsed.Tokens.Select(token => token.Value), "--skip-bad"];
         return new UserError(
             ExitCode.Malformed,
             message + "; nothing was imported",
-            "mend the file, or pass over such records: branching " + string.Join(' ', words),
+            "mend the file, or pass over such records: " + invocation.Again("--skip-bad"),
             "ImportMalformed");
     }
 

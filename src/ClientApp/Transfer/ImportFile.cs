@@ -4,8 +4,7 @@ namespace Branching.ClientApp.Transfer;
 
 /// <summary>
 /// A file that is read twice: once to check it, once to write it. What can be read only once (standard input, a pipe)
-/// is
-/// copied to a temporary file first.
+/// is copied to a temporary file first.
 /// </summary>
 internal sealed class ImportFile : IAsyncDisposable
 {

@@ -70,7 +70,9 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
         if (target.Cluster is null && File.Exists(target.DataRoot))
         {
             throw new UserError(
-                ExitCode.Usage, $"'{target.DataRoot}' is a file, not a data directory", "name a directory with --data DIR");
+                ExitCode.Usage,
+                $"'{target.DataRoot}' is a file, not a data directory",
+                "name a directory with --data DIR");
         }
 
         if (!creates && target.Cluster is null && !Directory.Exists(target.DataRoot))

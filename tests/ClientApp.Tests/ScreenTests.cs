@@ -42,7 +42,7 @@ public sealed partial class ScreenTests
     {
         string[] lines = Draw(terminalWidth: null);
 
-        Assert.Equal($"NAME{new string(' ', LongName.Length - 4)}  AT SEQUENCE  CREATED               LABELS", lines[0]);
+        Assert.Equal($"{"NAME".PadRight(LongName.Length)}  AT SEQUENCE  CREATED               LABELS", lines[0]);
         Assert.Equal(3, lines.Length);
     }
 

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace Branching.ClientApp.Tests.Documents;
 
-/// <summary>A line of a shell block: what to run, and the exit code that the document tells (<c># exit 3</c>).</summary>
+/// <summary>A line of a shell block: what to run, and the exit code the document tells (<c># exit 3</c>).</summary>
 internal sealed record ShellLine(string Text, int ExitCode);
 
 /// <summary>

@@ -9,12 +9,28 @@ namespace Branching.Storage;
 /// The caller's own id of this request, at most 128 characters: a repetition with the same id and parent gets the
 /// branch that the first one made.
 /// </param>
+/// <param name="Durability">
+/// Whether it survives its node; <see langword="null"/> means the node's default.
+/// </param>
 public sealed record CreateBranch(
     BranchName Name,
     BranchName Parent,
     string CreatedBy,
     IReadOnlyDictionary<string, string>? Labels = null,
-    string? OperationId = null);
+    string? OperationId = null,
+    BranchDurability? Durability = null);
+
+/// <summary>Whether a branch survives the loss of its node. The numbers are stable: they are stored.</summary>
+public enum BranchDurability
+{
+    /// <summary>
+    /// Known to shared storage and snapshotted there. Without shared storage nothing survives the node.
+    /// </summary>
+    Durable = 0,
+
+    /// <summary>Only on its node, and gone with it.</summary>
+    Ephemeral = 1,
+}
 
 /// <summary>What a branch is at. The numbers are stable: they are stored.</summary>
 public enum BranchState
@@ -62,6 +78,7 @@ public enum BranchState
 /// <param name="TotalBytes">Bytes of all files at creation.</param>
 /// <param name="DeletedAt">When it was deleted, UTC.</param>
 /// <param name="OperationId">The id of the request that made it.</param>
+/// <param name="Durability">Whether it survives its node. The main store is always durable.</param>
 public sealed record BranchRecord(
     StoreId Id,
     BranchName Name,
@@ -77,7 +94,8 @@ public sealed record BranchRecord(
     int CopiedFiles,
     long? TotalBytes = null,
     DateTimeOffset? DeletedAt = null,
-    string? OperationId = null);
+    string? OperationId = null,
+    BranchDurability Durability = BranchDurability.Durable);
 
 /// <summary>Disk space of a branch.</summary>
 /// <param name="TotalBytes">Bytes of all its files.</param>

@@ -55,11 +55,16 @@ internal sealed class Catalog : IDisposable
     /// <summary>
     /// Creates the catalog of a new database. Durable on return except for the directory's own entry.
     /// </summary>
-    public static void Create(Disk disk, string directory, DatabaseId database, BranchRecord main)
+    public static void Create(
+        Disk disk, string directory, DatabaseId database, params IEnumerable<BranchRecord> records)
     {
         disk.CreateDirectory(directory);
         using Catalog catalog = new(disk, directory, database);
-        catalog._records.Add(main.Id, main);
+        foreach (BranchRecord record in records)
+        {
+            catalog._records.Add(record.Id, record);
+        }
+
         catalog.Rewrite();
     }
 

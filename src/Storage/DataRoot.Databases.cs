@@ -20,22 +20,34 @@ public sealed partial class DataRoot
                 "The database was not created: it needs a name, and a creator of at most 256 characters.");
         }
 
+        try
+        {
+            return _shared is { } access
+                ? await CreateSharedAsync(access, name, createdBy, cancellationToken).ConfigureAwait(false)
+                : await CreateHereAsync(name, createdBy, cancellationToken).ConfigureAwait(false);
+        }
+        catch (StorageException e) when (e.Kind != FailureKind.DatabaseExists)
+        {
+            throw new StorageException(e.Kind, $"Database '{name}' was not created: {e.Message}", e);
+        }
+    }
+
+    private async Task<Database> CreateHereAsync(
+        DatabaseName name, string createdBy, CancellationToken cancellationToken)
+    {
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             ThrowIfDisposed();
             if (Contains(name))
             {
-                throw new StorageException(
-                    FailureKind.DatabaseExists, $"Database '{name}' exists already. Use it, or choose another name.");
+                throw Exists(name, "on this node");
             }
 
-            return await Task.Run(() => MakeDatabaseAsync(name, createdBy),
-                CancellationToken.None).ConfigureAwait(false);
-        }
-        catch (StorageException e) when (e.Kind != FailureKind.DatabaseExists)
-        {
-            throw new StorageException(e.Kind, $"Database '{name}' was not created: {e.Message}", e);
+            return await Task.Run(
+                () => MakeDatabaseAsync(new DatabaseDocument(
+                    Formats.Database, DatabaseId.New(_time).ToString(), name.Value, _time.GetUtcNow(), createdBy,
+                    Epoch: 1, CleanShutdown: false)), CancellationToken.None).ConfigureAwait(false);
         }
         finally
         {
@@ -52,10 +64,8 @@ public sealed partial class DataRoot
     public async Task DropDatabaseAsync(DatabaseName name, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
-        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            ThrowIfDisposed();
             if (_failed.TryGetValue(name, out StorageException? cause))
             {
                 throw new StorageException(
@@ -64,6 +74,22 @@ public sealed partial class DataRoot
                     $"'{Path.Combine(Databases, name.Value)}' away while this node is stopped.", cause);
             }
 
+            await (_shared is { } access
+                ? DropSharedAsync(access, name, cancellationToken)
+                : DropHereAsync(name, cancellationToken)).ConfigureAwait(false);
+        }
+        catch (StorageException e) when (e.Kind != FailureKind.DatabaseNotFound)
+        {
+            throw new StorageException(e.Kind, $"Database '{name}' was not dropped: {e.Message}", e);
+        }
+    }
+
+    private async Task DropHereAsync(DatabaseName name, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ThrowIfDisposed();
             if (_databases.TryGetValue(name, out Database? database))
             {
                 await Task.Run(() => DropAsync(database), CancellationToken.None).ConfigureAwait(false);
@@ -77,28 +103,22 @@ public sealed partial class DataRoot
                 throw NotFound(name);
             }
         }
-        catch (StorageException e) when (e.Kind != FailureKind.DatabaseNotFound)
-        {
-            throw new StorageException(e.Kind, $"Database '{name}' was not dropped: {e.Message}", e);
-        }
         finally
         {
             _turn.Release();
         }
     }
 
-    private async Task<Database> MakeDatabaseAsync(DatabaseName name, string createdBy)
+    private async Task<Database> MakeDatabaseAsync(DatabaseDocument document)
     {
-        DatabaseId id = DatabaseId.New(_time);
+        DatabaseName name = DatabaseName.Parse(document.Name);
+        DatabaseId id = DatabaseId.Parse(document.Id);
         string building = Path.Combine(Building, id.ToString());
         string final = Path.Combine(Databases, name.Value);
         string visible = building;
         try
         {
             _disk.Reach(CrashPoint.DatabaseBuildingStarted);
-            DatabaseDocument document = new(
-                Formats.Database, id.ToString(), name.Value, _time.GetUtcNow(), createdBy, Epoch: 1,
-                    CleanShutdown: false);
             await BuildAsync(new DatabaseFiles(_disk, building, _time), document).ConfigureAwait(false);
             _disk.Reach(CrashPoint.DatabaseBuilt);
             _disk.Rename(building, final);
@@ -179,7 +199,11 @@ public sealed partial class DataRoot
     private async Task DropAsync(Database database)
     {
         _disk.Reach(CrashPoint.DropStarted);
-        await database.RetireAllAsync().ConfigureAwait(false);
+        if (!database.IsClosed)
+        {
+            await database.RetireAllAsync().ConfigureAwait(false);
+        }
+
         string trash = Path.Combine(Trash, database.Id.ToString());
         try
         {

@@ -39,4 +39,52 @@ internal static partial class Log
 
     [LoggerMessage(2059, LogLevel.Warning, "The clean end of database {Database} could not be recorded")]
     public static partial void CleanEndNotRecorded(this ILogger logger, DatabaseName database, Exception cause);
+
+    [LoggerMessage(2060, LogLevel.Warning, "Database {Database} was set aside in {Place}: {Reason}")]
+    public static partial void DatabaseSetAside(
+        this ILogger logger, DatabaseName database, string place, string reason);
+
+    [LoggerMessage(2061, LogLevel.Information,
+        "Owns database {Database} in epoch {Epoch} ({How}) after {ElapsedMs} ms")]
+    public static partial void DatabaseOwned(
+        this ILogger logger, DatabaseName database, Epoch epoch, OwnedBy how, double elapsedMs);
+
+    [LoggerMessage(2062, LogLevel.Information, "Gave up database {Database} in epoch {Epoch}")]
+    public static partial void DatabaseReleased(this ILogger logger, DatabaseName database, Epoch epoch);
+
+    [LoggerMessage(2063, LogLevel.Warning,
+        "The tenure of database {Database} in epoch {Epoch} was not released; the next owner waits for its lease")]
+    public static partial void TenureNotReleased(
+        this ILogger logger, DatabaseName database, Epoch epoch, Exception cause);
+
+    [LoggerMessage(2064, LogLevel.Warning, "Database {Database} is damaged and is replaced, as its policy says")]
+    public static partial void DamagedDatabaseReplaced(this ILogger logger, DatabaseName database, Exception cause);
+
+    [LoggerMessage(2065, LogLevel.Warning,
+        "Branch {Branch} of database {Database} ({Durability}) was lost with its node")]
+    public static partial void BranchLost(
+        this ILogger logger, BranchName branch, DatabaseName database, BranchDurability durability);
+
+    [LoggerMessage(2066, LogLevel.Warning,
+        "Branch {Branch} of database {Database}: the earlier snapshot {Snapshot} is used, as asked")]
+    public static partial void OlderSnapshotUsed(
+        this ILogger logger, BranchName branch, DatabaseName database, Snapshots.SnapshotId snapshot, Exception cause);
+
+    [LoggerMessage(2067, LogLevel.Error, "Branch {Branch} of database {Database} could not be restored")]
+    public static partial void BranchNotRestored(
+        this ILogger logger, BranchName branch, DatabaseName database, Exception cause);
+
+    [LoggerMessage(2068, LogLevel.Warning,
+        "The newest snapshot of branch {Branch} of database {Database} cannot be read")]
+    public static partial void SnapshotNotNoted(
+        this ILogger logger, DatabaseName database, BranchName branch, Exception cause);
+
+    [LoggerMessage(2069, LogLevel.Error, "Database {Database} serves no more, but could not be closed")]
+    public static partial void EndedDatabaseNotClosed(this ILogger logger, DatabaseName database, Exception cause);
+
+    [LoggerMessage(2070, LogLevel.Warning, "The name of database {Database}, whose creation failed, stays reserved")]
+    public static partial void NameStaysReserved(this ILogger logger, DatabaseName database, Exception cause);
+
+    [LoggerMessage(2071, LogLevel.Warning, "What dropped database {Database} left on shared storage was not removed")]
+    public static partial void DroppedNotCleaned(this ILogger logger, DatabaseName database, Exception cause);
 }

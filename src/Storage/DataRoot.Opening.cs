@@ -10,7 +10,8 @@ public sealed partial class DataRoot
     private const string FormatName = "root.json";
 
     private static async Task<DataRoot> Open(
-        StorageOptions options, Disk disk, ILogger logger, TimeProvider time, CancellationToken cancellationToken)
+        StorageOptions options, SharedAccess? shared, bool serveDetached, Disk disk, ILogger logger, TimeProvider time,
+        CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
         string directory = Path.GetFullPath(options.DataRoot);
@@ -18,7 +19,10 @@ public sealed partial class DataRoot
         DataRoot? root = null;
         try
         {
-            root = new DataRoot(directory, options, disk, logger, time, held);
+            root = new DataRoot(directory, options, shared, disk, logger, time, held)
+            {
+                _serveDetached = serveDetached,
+            };
             root.Prepare();
             root.Reconciliation = root.Reconcile(cancellationToken);
             logger.RootOpened(directory, root._databases.Count, time.GetElapsedTime(start).TotalMilliseconds);
@@ -79,21 +83,29 @@ public sealed partial class DataRoot
     private void Prepare()
     {
         string format = Path.Combine(Directory, FormatName);
-        if (Disk.TryReadText(format) is { } text)
+        RootDocument? document = Disk.TryReadText(format) is { } text
+            ? Documents.Read(text, Formats.Root, Documents.Default.RootDocument, "The data root's format", format)
+            : null;
+        if (document?.Id is null)
         {
-            Documents.Read(text, Formats.Root, Documents.Default.RootDocument, "The data root's format", format);
-        }
-        else
-        {
+            // Absent, or of a version without ids: the id says on shared storage which node an owner is.
+            document = new RootDocument(Formats.Root, Guid.CreateVersion7(_time.GetUtcNow()).ToString("N"));
             string temporary = format + ".tmp";
             _disk.DeleteFile(temporary);
             _disk.WriteNewFile(
-                temporary, JsonSerializer.Serialize(new RootDocument(Formats.Root),
-                    Documents.Default.RootDocument) + "\n");
-            _disk.Rename(temporary, format);
+                temporary, JsonSerializer.Serialize(document, Documents.Default.RootDocument) + "\n");
+            _disk.Replace(temporary, format);
+        }
+        else if (!Names.TryParseId(document.Id, out _))
+        {
+            throw new StorageException(
+                FailureKind.Corruption,
+                $"The id in '{format}' is not 32 lower-case hexadecimal digits. The root was not opened: put back " +
+                "the file of this root. A wrong id would let two nodes take each other for one.");
         }
 
-        foreach (string place in (ReadOnlySpan<string>)[Databases, Building, Trash])
+        NodeId = document.Id ?? throw new InvalidOperationException("A root without an id was not given one.");
+        foreach (string place in (ReadOnlySpan<string>)[Databases, Building, Trash, Quarantine])
         {
             if (!System.IO.Directory.Exists(place))
             {
@@ -110,6 +122,7 @@ public sealed partial class DataRoot
         ReconciliationNotes notes = new();
         notes.RemovedUnfinished += SweepRoot(Building, "an unfinished database", notes);
         notes.FinishedDeletions += SweepRoot(Trash, "a dropped database", notes);
+        SweepQuarantine();
         foreach (string entry in Disk.List(Databases).Order(StringComparer.Ordinal))
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -172,6 +185,15 @@ public sealed partial class DataRoot
     {
         DatabaseFiles files = new(_disk, directory, _time);
         DatabaseDocument document = files.ReadIdentity();
+        if (document.IsShared && _shared is null && !_serveDetached)
+        {
+            throw new StorageException(
+                FailureKind.Refused,
+                $"it is on shared storage, another node may own it by now, and no shared storage is configured. Set " +
+                $"{SharedStorageOptions.Section}:Directory; or, when this is the only copy that anybody still uses, " +
+                $"{SharedStorageOptions.Section}:ServeDetached.");
+        }
+
         Catalog catalog = Catalog.Load(_disk, files.Catalog, DatabaseId.Parse(document.Id));
         try
         {
@@ -183,7 +205,8 @@ public sealed partial class DataRoot
                 files.WriteIdentity(document);
             }
 
-            Database database = new(files, document, catalog, _registry, Options, _logger, _time);
+            Database database = new(files, document, catalog, _registry, Options, _logger, _time,
+                _shared?.Options);
             database.Apply(states);
             return database;
         }

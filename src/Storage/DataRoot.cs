@@ -1,5 +1,8 @@
 using System.Collections.Concurrent;
 using Branching.RocksDb.Files;
+using Branching.Storage.Ownership;
+using Branching.Storage.Shared;
+using Branching.Storage.Snapshots;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -34,12 +37,16 @@ public sealed partial class DataRoot : IAsyncDisposable
     private readonly ConcurrentDictionary<DatabaseName, Database> _databases = new();
     private readonly ConcurrentDictionary<DatabaseName, StorageException> _failed = new();
     private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly SharedAccess? _shared;
+    private readonly NameTurns _turns = new();
+    private readonly CancellationTokenSource _stopping = new();
     private int _disposed;
 
-    private DataRoot(string directory, StorageOptions options, Disk disk, ILogger logger, TimeProvider time,
-        DirectoryLock held)
+    private DataRoot(string directory, StorageOptions options, SharedAccess? shared, Disk disk, ILogger logger,
+        TimeProvider time, DirectoryLock held)
     {
         Directory = directory;
+        _shared = shared;
         Options = options;
         _disk = disk;
         _logger = logger;
@@ -55,6 +62,10 @@ public sealed partial class DataRoot : IAsyncDisposable
     /// <summary>The options it was opened with.</summary>
     public StorageOptions Options { get; }
 
+    /// <summary>The durable identity of this data root: 32 lower-case hexadecimal digits, never copied to another.
+    /// </summary>
+    public string NodeId { get; private set; } = "";
+
     /// <summary>What the start found and repaired.</summary>
     public Reconciliation Reconciliation { get; private set; } = new();
 
@@ -66,6 +77,8 @@ public sealed partial class DataRoot : IAsyncDisposable
 
     private string Trash => Path.Combine(Directory, "trash");
 
+    private string Quarantine => Path.Combine(Directory, "quarantine");
+
     /// <summary>Opens the data root named by the options, creating it when absent.</summary>
     /// <exception cref="StorageException">
     /// <see cref="FailureKind.Locked"/>: another process holds it (the message names it);
@@ -76,17 +89,44 @@ public sealed partial class DataRoot : IAsyncDisposable
     public static Task<DataRoot> OpenAsync(
         StorageOptions options, ILoggerFactory? loggerFactory = null, TimeProvider? time = null,
         CancellationToken cancellationToken = default) =>
-        OpenAsync(options, new Disk(), loggerFactory, time, cancellationToken);
+        OpenAsync(options, new Disk(), loggerFactory, time, cancellationToken: cancellationToken);
 
-    /// <summary>As the public one, over a file layer that tests watch and disturb.</summary>
+    /// <summary>As the one without, with shared storage; without its directory nothing survives this node.</summary>
+    /// <remarks>Shared storage is reached when it is first needed: a root opens while it is away.</remarks>
+    public static Task<DataRoot> OpenAsync(
+        StorageOptions options, DataRootSharing sharing, ILoggerFactory? loggerFactory = null,
+        TimeProvider? time = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(sharing);
+        ThrowIfIllegal(SharedStorageOptions.Section, sharing.Storage, new SharedStorageOptionsValidator(),
+            new SharedStorageOptionsRules());
+        ThrowIfIllegal(OwnershipOptions.Section, sharing.Ownership, new OwnershipOptionsValidator(),
+            new OwnershipOptionsRules());
+        ThrowIfIllegal(SnapshotOptions.Section, sharing.Snapshots, new SnapshotOptionsValidator());
+        SharedAccess? access = sharing.Storage.Directory is not { } directory
+            ? null
+            : new SharedAccess(async stop => await PosixSharedStorage.OpenAsync(directory, stop).ConfigureAwait(false))
+            {
+                Options = sharing.Storage,
+                Ownership = sharing.Ownership,
+                Snapshots = sharing.Snapshots,
+            };
+        return OpenAsync(
+            options, new Disk(), loggerFactory, time, access, sharing.Storage.ServeDetached, cancellationToken);
+    }
+
+    /// <summary>As the public ones, over a file layer and a storage that tests watch and disturb.</summary>
     internal static Task<DataRoot> OpenAsync(
         StorageOptions options, Disk disk, ILoggerFactory? loggerFactory = null, TimeProvider? time = null,
-        CancellationToken cancellationToken = default)
+        SharedAccess? shared = null, bool serveDetached = false, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        CheckOptions(options);
+        ThrowIfIllegal(
+            StorageOptions.Section, options, new StorageOptionsValidator(), new StorageOptionsRules());
         ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("Branching.Storage");
-        return Task.Run(() => Open(options, disk, logger, time ?? TimeProvider.System, cancellationToken),
+        return Task.Run(
+            () => Open(
+                options, shared, serveDetached, disk, logger, time ?? TimeProvider.System, cancellationToken),
             cancellationToken);
     }
 
@@ -107,6 +147,7 @@ public sealed partial class DataRoot : IAsyncDisposable
         cancellationToken.ThrowIfCancellationRequested();
         if (_databases.TryGetValue(name, out Database? database))
         {
+            database.ThrowIfNotServing();
             return ValueTask.FromResult(database);
         }
 
@@ -140,6 +181,7 @@ public sealed partial class DataRoot : IAsyncDisposable
             return;
         }
 
+        await _stopping.CancelAsync().ConfigureAwait(false);
         await _turn.WaitAsync().ConfigureAwait(false);
         try
         {
@@ -148,26 +190,31 @@ public sealed partial class DataRoot : IAsyncDisposable
             {
                 await database.CloseAsync(markClean: true).ConfigureAwait(false);
             }
+
+            // Only now: whoever takes a database at once finds that nothing is answered or written here any more.
+            await Task.WhenAll(_databases.Values.Select(database => ReleaseQuietlyAsync(database.Tenure)))
+                .ConfigureAwait(false);
         }
         finally
         {
             _resources.Dispose();
             _lock.Dispose();
             _turn.Release();
+            _stopping.Dispose();
         }
     }
 
-    private static void CheckOptions(StorageOptions options)
+    private static void ThrowIfIllegal<T>(string section, T options, params ReadOnlySpan<IValidateOptions<T>> rules)
+        where T : class
     {
-        foreach (IValidateOptions<StorageOptions> rule in
-            (ReadOnlySpan<IValidateOptions<StorageOptions>>)[new StorageOptionsValidator(), new StorageOptionsRules()])
+        foreach (IValidateOptions<T> rule in rules)
         {
-            ValidateOptionsResult result = rule.Validate(StorageOptions.Section, options);
+            ValidateOptionsResult result = rule.Validate(section, options);
             if (result.Failed)
             {
                 throw new StorageException(
-                    FailureKind.InvalidArgument, $"The options of {StorageOptions.Section} are not legal: " +
-                        $"{result.FailureMessage}");
+                    FailureKind.InvalidArgument,
+                    $"The options of {section} are not legal: {result.FailureMessage}");
             }
         }
     }

@@ -97,6 +97,7 @@ public sealed partial class Database
         using StoreLease lease = await AcquireParentAsync(request, parent).ConfigureAwait(false);
         StoreId id = StoreId.New(_time);
         bool published = false;
+        BranchRecord? recorded = null;
         try
         {
             _disk.Reach(CrashPoint.CreationStarted);
@@ -108,7 +109,7 @@ public sealed partial class Database
                 id, request.Name, parent.Id, parent.Name, checkpoint.Sequence, parent.Depth + 1, _time.GetUtcNow(),
                 request.CreatedBy, Copy(request.Labels), BranchState.Ready, checkpoint.LinkedFiles,
                     checkpoint.CopiedFiles,
-                checkpoint.TotalBytes, DeletedAt: null, request.OperationId);
+                checkpoint.TotalBytes, DeletedAt: null, request.OperationId, DurabilityOf(request));
             StoreMarker.Write(_disk, building, record, Id);
             _disk.Reach(CrashPoint.CreationMarked);
             _disk.FlushDirectory(building);
@@ -119,7 +120,10 @@ public sealed partial class Database
             _disk.FlushDirectory(_files.Stores);
             _disk.Reach(CrashPoint.CreationRenamedDurably);
             await RecordAsync(record).ConfigureAwait(false);
+            recorded = record;
             _disk.Reach(CrashPoint.CreationRecorded);
+            await ShareAsync(record, before: null).ConfigureAwait(false);
+            _guard?.ThrowIfInvalid();
             lock (_names)
             {
                 _all[id] = record;
@@ -133,7 +137,7 @@ public sealed partial class Database
         }
         catch
         {
-            await UndoAsync(id, published).ConfigureAwait(false);
+            await UndoAsync(id, published, recorded).ConfigureAwait(false);
             throw;
         }
     }
@@ -161,7 +165,7 @@ public sealed partial class Database
     /// <summary>
     /// Removes what a failed creation made. What cannot be removed now is reconciled at the next start.
     /// </summary>
-    private async Task UndoAsync(StoreId id, bool published)
+    private async Task UndoAsync(StoreId id, bool published, BranchRecord? recorded)
     {
         if (!published)
         {
@@ -184,11 +188,45 @@ public sealed partial class Database
 
         // While the catalog may hold the record of the failed creation, the entry in the trash is the evidence that it
         // is not a lost store.
-        if (await RepairCatalogAsync().ConfigureAwait(false))
+        if (await UnrecordAsync(recorded).ConfigureAwait(false) && await RepairCatalogAsync().ConfigureAwait(false))
         {
             Remove(_files.TrashOf(id));
         }
     }
+
+    /// <summary>Takes back a record that was durable here before shared storage refused it.</summary>
+    private async Task<bool> UnrecordAsync(BranchRecord? recorded)
+    {
+        if (recorded is null)
+        {
+            return true;
+        }
+
+        await TakeBackAsync(recorded with { State = BranchState.Deleted }).ConfigureAwait(false);
+        try
+        {
+            await RecordAsync(recorded with { State = BranchState.Deleted, DeletedAt = _time.GetUtcNow() })
+                .ConfigureAwait(false);
+            return true;
+        }
+        catch (StorageException e)
+        {
+            // The entry in the trash tells the next start that the branch is gone.
+            _logger.LeftBehind(_files.TrashOf(recorded.Id), e);
+            return false;
+        }
+    }
+
+    /// <summary>Makes a change known to shared storage, where there is one.</summary>
+    private Task ShareAsync(BranchRecord record, BranchRecord? before)
+    {
+        IEnumerable<BranchRecord> ancestors = record.ParentId is { } parent && _all.TryGetValue(parent, out var at)
+            ? [at, .. AncestorsOf(at)]
+            : [];
+        return _lineage?.SetAsync(record, before, ancestors.Reverse()) ?? Task.CompletedTask;
+    }
+
+    private Task TakeBackAsync(BranchRecord before) => _lineage?.TakeBackAsync(before) ?? Task.CompletedTask;
 
     private async Task RecordAsync(BranchRecord record)
     {
@@ -282,6 +320,9 @@ public sealed partial class Database
     private StorageException ParentNotFound(BranchName parent) => new(
         FailureKind.ParentNotFound,
         $"Database '{Name}' has no branch '{parent}' to branch from. Nothing was created; choose an existing parent.");
+
+    private BranchDurability DurabilityOf(CreateBranch request) =>
+        request.Durability ?? _sharing?.DefaultDurability ?? BranchDurability.Durable;
 
     private static void Check(CreateBranch request)
     {

@@ -59,7 +59,7 @@ public sealed partial class Database
     private async Task<BranchRecord> DeleteAsync(BranchRecord record)
     {
         _disk.Reach(CrashPoint.DeletionStarted);
-        StoreSlot slot = _registry.SlotOf(record.Id, _files.StoreOf(record.Id), LabelOf(record.Name));
+        StoreSlot slot = SlotOf(record);
         BranchState before = record.State;
         if (before != BranchState.Deleting && !await slot.RetireAsync(LeaseDeadline).ConfigureAwait(false))
         {
@@ -76,6 +76,7 @@ public sealed partial class Database
         bool moved = false;
         try
         {
+            await ShareAsync(deleted, record).ConfigureAwait(false);
             moved = TakeAway(record, before);
             await RecordAsync(deleted).ConfigureAwait(false);
         }
@@ -84,6 +85,8 @@ public sealed partial class Database
             await UndoDeletionAsync(record, slot, moved).ConfigureAwait(false);
             throw;
         }
+
+        _guard?.ThrowIfInvalid();
 
         _disk.Reach(CrashPoint.DeletionRecorded);
         lock (_names)
@@ -123,6 +126,7 @@ public sealed partial class Database
     private async Task UndoDeletionAsync(BranchRecord record, StoreSlot slot, bool moved)
     {
         bool repaired = await RepairCatalogAsync().ConfigureAwait(false);
+        await TakeBackAsync(record).ConfigureAwait(false);
         try
         {
             string trash = _files.TrashOf(record.Id);

@@ -22,7 +22,8 @@ public sealed partial class Database
     private readonly StorageOptions _options;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
-    private readonly DatabaseDocument _document;
+    private readonly SharedStorageOptions? _sharing;
+    private DatabaseDocument _document;
     private readonly ConcurrentDictionary<BranchName, BranchRecord> _living = new();
     private readonly ConcurrentDictionary<StoreId, BranchRecord> _all = new();
     private readonly SemaphoreSlim _catalogTurn = new(1, 1);
@@ -34,7 +35,7 @@ public sealed partial class Database
 
     internal Database(
         DatabaseFiles files, DatabaseDocument document, Catalog catalog, StoreRegistry registry, StorageOptions options,
-        ILogger logger, TimeProvider time)
+        ILogger logger, TimeProvider time, SharedStorageOptions? sharing = null)
     {
         _files = files;
         _disk = files.Disk;
@@ -44,6 +45,7 @@ public sealed partial class Database
         _options = options;
         _logger = logger;
         _time = time;
+        _sharing = sharing;
         _creationTurns = new SemaphoreSlim(options.MaxBranchCreationsInFlight);
         Name = DatabaseName.Parse(document.Name);
         Id = DatabaseId.Parse(document.Id);
@@ -85,6 +87,7 @@ public sealed partial class Database
     public ValueTask<StoreLease> AcquireAsync(BranchName branch, CancellationToken cancellationToken)
     {
         ThrowIfClosed();
+        _guard?.ThrowIfInvalid();
         BranchRecord record = GetBranch(branch);
         ThrowIfNotServed(record);
         StoreSlot? slot = null;
@@ -123,19 +126,21 @@ public sealed partial class Database
     }
 
     /// <summary>The lineage from this branch to the main store, deleted ancestors included, nearest first.</summary>
-    public IReadOnlyList<BranchRecord> GetAncestors(BranchName name)
+    public IReadOnlyList<BranchRecord> GetAncestors(BranchName name) => AncestorsOf(GetBranch(name));
+
+    private List<BranchRecord> AncestorsOf(BranchRecord record)
     {
         List<BranchRecord> ancestors = [];
         HashSet<StoreId> seen = []; // A catalog put together by hand could hold a circle.
-        for (StoreId? id = GetBranch(name).ParentId; id is { } parent && seen.Add(parent);)
+        for (StoreId? id = record.ParentId; id is { } parent && seen.Add(parent);)
         {
-            if (!_all.TryGetValue(parent, out BranchRecord? record))
+            if (!_all.TryGetValue(parent, out BranchRecord? ancestor))
             {
                 break;
             }
 
-            ancestors.Add(record);
-            id = record.ParentId;
+            ancestors.Add(ancestor);
+            id = ancestor.ParentId;
         }
 
         return ancestors;
@@ -226,7 +231,7 @@ public sealed partial class Database
 
     private async Task<StoreLease> OpenAsync(BranchRecord record, StoreSlot? slot, CancellationToken cancellationToken)
     {
-        slot ??= _registry.SlotOf(record.Id, _files.StoreOf(record.Id), LabelOf(record.Name));
+        slot ??= SlotOf(record);
         if (!slot.IsOpen)
         {
             await Task.Run(() => CheckMark(record), cancellationToken).ConfigureAwait(false);
@@ -267,6 +272,8 @@ public sealed partial class Database
                 throw Missing(record);
             case BranchState.Damaged:
                 throw Damaged(record);
+            case BranchState.Lost:
+                throw Lost(record);
             default:
                 break;
         }
@@ -278,6 +285,14 @@ public sealed partial class Database
         "created in " +
         "its place: put the directory back and restart, or delete the branch.");
 
+    private StorageException Lost(BranchRecord record) => new(
+        FailureKind.BranchLost,
+        $"{LabelOf(record.Name)} was lost with its node: " + (record.Durability == BranchDurability.Ephemeral
+            ? "it was ephemeral."
+            : "no snapshot of it had reached shared storage.") +
+        $" It was made of '{record.ParentName}' at sequence {record.BranchSequence} on {record.CreatedAt:u} by " +
+        $"'{record.CreatedBy}'. Delete it, and create it again from its parent.");
+
     private StorageException Damaged(BranchRecord record) => new(
         FailureKind.Corruption,
         $"The mark of store {record.Id} and the catalog disagree on {LabelOf(record.Name)}. It is not served: " +
@@ -286,8 +301,21 @@ public sealed partial class Database
 
     private string LabelOf(BranchName name) => $"branch '{name}' of database '{Name}'";
 
+    private StoreSlot SlotOf(BranchRecord record) => _registry.SlotOf(
+        record.Id, _files.StoreOf(record.Id), LabelOf(record.Name), _guard, ProgressOf(record.Id));
+
     private void ThrowIfClosed()
     {
+        if (_end is { } end)
+        {
+            throw new StorageException(end.Kind, end.Message, end);
+        }
+
+        if (_sharing is not null && Tenure is null)
+        {
+            throw NotOwned();
+        }
+
         if (_closed)
         {
             throw new StorageException(

@@ -104,7 +104,8 @@ internal sealed class DatabaseFiles(Disk disk, string directory, TimeProvider ti
     {
         string temporary = Identity + ".tmp";
         Disk.DeleteFile(temporary);
-        Disk.WriteNewFile(temporary, JsonSerializer.Serialize(document, Documents.Default.DatabaseDocument) + "\n");
+        string json = JsonSerializer.Serialize(document.Numbered(), Documents.Default.DatabaseDocument);
+        Disk.WriteNewFile(temporary, json + "\n");
         Disk.Reach(CrashPoint.IdentityWritten);
         Disk.Replace(temporary, Identity);
         Disk.FlushDirectory(Directory);

@@ -23,6 +23,11 @@ internal sealed class DatabaseReconciler(
         HashSet<StoreId> present = LookAtStores();
         foreach (BranchRecord record in catalog.Records.Values)
         {
+            if (record.State is BranchState.Lost or BranchState.Damaged)
+            {
+                continue; // It never had a store here: a takeover found nothing to restore it from.
+            }
+
             if (record.State != BranchState.Deleted && !present.Contains(record.Id))
             {
                 _states[record.Id] = BranchState.Missing;

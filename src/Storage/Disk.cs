@@ -45,6 +45,11 @@ internal sealed class Disk
 
     public void Reach(SnapshotStep step) => AtSnapshotStep?.Invoke(step);
 
+    /// <summary>As <see cref="AtCrashPoint"/>, for the steps between a data root and shared storage.</summary>
+    public Action<SharingStep>? AtSharingStep { get; init; }
+
+    public void Reach(SharingStep step) => AtSharingStep?.Invoke(step);
+
     public void CreateDirectory(string path) =>
         Run(new(DiskStepKind.CreateDirectory, path), static s => Directory.CreateDirectory(s.Path));
 

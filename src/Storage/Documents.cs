@@ -7,7 +7,10 @@ namespace Branching.Storage;
 internal static class Formats
 {
     public const int Root = 1;
-    public const int Database = 1;
+    public const int Database = 2;
+
+    /// <summary>A database that never was on shared storage is written as this, which 0.1 reads.</summary>
+    public const int DatabaseOfOneNode = 1;
     public const int Catalog = 1;
     public const int Marker = 1;
 
@@ -33,12 +36,27 @@ internal static class Formats
     }
 }
 
-/// <summary><c>root.json</c>.</summary>
-internal sealed record RootDocument(int Format);
+/// <summary><c>root.json</c>. A root of 0.1 has no id; it gets one when it is opened.</summary>
+internal sealed record RootDocument(int Format, string? Id = null);
 
 /// <summary><c>database.json</c>.</summary>
 internal sealed record DatabaseDocument(
-    int Format, string Id, string Name, DateTimeOffset CreatedAt, string CreatedBy, ulong Epoch, bool CleanShutdown);
+    int Format, string Id, string Name, DateTimeOffset CreatedAt, string CreatedBy, ulong Epoch, bool CleanShutdown,
+    bool? Shared = null, ClaimIntent? Claiming = null)
+{
+    /// <summary>Whether shared storage knows this database, so that serving it needs a tenure.</summary>
+    [JsonIgnore]
+    public bool IsShared => Shared == true;
+
+    /// <summary>
+    /// As it is written: a version that knows nothing of ownership must refuse a shared database, not serve it.
+    /// </summary>
+    public DatabaseDocument Numbered() =>
+        this with { Format = IsShared ? Formats.Database : Formats.DatabaseOfOneNode };
+}
+
+/// <summary>An epoch about to be claimed, recorded before: after a crash the local store is known to be its.</summary>
+internal sealed record ClaimIntent(ulong Epoch, string ProcessId);
 
 /// <summary>First line of a catalog file.</summary>
 internal sealed record CatalogDocument(int Format, string Database, long Generation);
@@ -61,20 +79,22 @@ internal sealed record BranchDocument(
     int CopiedFiles,
     long? TotalBytes,
     DateTimeOffset? DeletedAt,
-    string? OperationId)
+    string? OperationId,
+    BranchDurability? Durability = null)
 {
     public static BranchDocument From(BranchRecord record, DatabaseId database) => new(
         Formats.Marker, database.ToString(), record.Id.ToString(), record.Name.Value, record.ParentId?.ToString(),
         record.ParentName?.Value, record.BranchSequence.Value, record.Depth, record.CreatedAt, record.CreatedBy,
         record.Labels.Count == 0 ? null : record.Labels.ToDictionary(StringComparer.Ordinal), record.State,
-        record.LinkedFiles, record.CopiedFiles, record.TotalBytes, record.DeletedAt, record.OperationId);
+        record.LinkedFiles, record.CopiedFiles, record.TotalBytes, record.DeletedAt, record.OperationId,
+        record.Durability == BranchDurability.Durable ? null : record.Durability);
 
     public BranchRecord ToRecord() => new(
         StoreId.Parse(Id), BranchName.Parse(Name), Parent is null ? null : StoreId.Parse(Parent),
         ParentName is null ? null : BranchName.Parse(ParentName), new Sequence(Sequence), Depth, CreatedAt, CreatedBy,
         (IReadOnlyDictionary<string, string>?)Labels ?? System.Collections.Frozen.FrozenDictionary<string,
             string>.Empty,
-        State, LinkedFiles, CopiedFiles, TotalBytes, DeletedAt, OperationId);
+        State, LinkedFiles, CopiedFiles, TotalBytes, DeletedAt, OperationId, Durability ?? BranchDurability.Durable);
 }
 
 /// <summary>Only the format number, read before anything else is believed.</summary>
@@ -114,4 +134,22 @@ internal sealed partial class Documents : JsonSerializerContext
 }
 
 /// <summary><c>reason.json</c> of a quarantined entry.</summary>
-internal sealed record QuarantineReason(string From, string Reason, DateTimeOffset At);
+internal sealed record QuarantineReason(
+    string From, string Reason, DateTimeOffset At, StaleDatabase? Database = null);
+
+/// <summary>What a database was when it was set aside whole, for the person who looks at it.</summary>
+/// <param name="Id">Its identity.</param>
+/// <param name="Epoch">The epoch its stores were last written under.</param>
+/// <param name="NewestEpoch">The newest epoch on shared storage at that time.</param>
+/// <param name="Branches">Each branch's last local sequence and what was snapshotted of it.</param>
+internal sealed record StaleDatabase(
+    string Id, ulong Epoch, ulong NewestEpoch, IReadOnlyList<StaleBranch> Branches);
+
+/// <summary>One branch of a database set aside.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Store">Its store.</param>
+/// <param name="LocalSequence">Its last local sequence; absent when the store could not be read.</param>
+/// <param name="RestoredSequence">The sequence that was restored in its place; absent when none was.</param>
+/// <param name="Problem">Why the store could not be read.</param>
+internal sealed record StaleBranch(
+    string Name, string Store, ulong? LocalSequence, ulong? RestoredSequence, string? Problem);

@@ -21,7 +21,9 @@ public sealed partial class LocalStore
         Enter();
         try
         {
-            return _database.TryGet(Family(columnFamily), key, destination);
+            bool found = _database.TryGet(Family(columnFamily), key, destination);
+            Guard?.ThrowIfInvalid();
+            return found;
         }
         catch (RocksDbException e)
         {
@@ -47,7 +49,9 @@ public sealed partial class LocalStore
         Enter();
         try
         {
-            return _database.TryGetFromMemory(Family(columnFamily), key, destination, out found);
+            bool known = _database.TryGetFromMemory(Family(columnFamily), key, destination, out found);
+            Guard?.ThrowIfInvalid();
+            return known;
         }
         catch (RocksDbException e)
         {
@@ -80,7 +84,9 @@ public sealed partial class LocalStore
             using ReadSnapshot snapshot = _database.NewSnapshot();
             using ReadOptions options = new() { Snapshot = snapshot };
             using MultiGetResult result = _database.MultiGet(Family(columnFamily), keys, options);
-            return CopyOut(result);
+            ReadOnlyMemory<byte>?[] values = CopyOut(result);
+            Guard?.ThrowIfInvalid();
+            return values;
         }
         catch (RocksDbException e)
         {

@@ -29,7 +29,7 @@ public sealed partial class LocalStore
     public ScanCursor OpenCursor(ScanRequest request)
     {
         Check(request);
-        return Inside("Scan", () =>
+        return Answered("Scan", () =>
         {
             ScanCursor cursor = new(this, _database, Family(request.ColumnFamily), request);
             lock (_cursorLock)
@@ -47,7 +47,7 @@ public sealed partial class LocalStore
     {
         CheckRange(range);
         ScanBounds bounds = ScanBounds.Of(range);
-        return Inside("Count", () =>
+        return Answered("Count", () =>
         {
             ColumnFamily family = Family(columnFamily);
             if (bounds.IsEmpty)
@@ -83,7 +83,7 @@ public sealed partial class LocalStore
     /// Overwrites that are not compacted yet count twice; a delete counts minus one even where it deleted nothing. The
     /// properties of table files that are not open are read from the disk.
     /// </remarks>
-    public long EstimateCount(string? columnFamily) => Inside("Count", () =>
+    public long EstimateCount(string? columnFamily) => Answered("Count", () =>
     {
         // Not rocksdb.estimate-num-keys: it adds up what was counted since the store was opened, and a store is opened
         // without reading its tables' properties, so that opening takes no longer the more tables there are.
@@ -116,6 +116,14 @@ public sealed partial class LocalStore
         int end = rest.IndexOfAnyExceptInRange('0', '9');
         return long.TryParse(
             end < 0 ? rest : rest[..end], NumberStyles.None, CultureInfo.InvariantCulture, out long count) ? count : 0;
+    }
+
+    /// <summary>As <see cref="Inside"/>, for what a caller is told: not without a valid tenure.</summary>
+    internal T Answered<T>(string operation, Func<T> call)
+    {
+        T answer = Inside(operation, call);
+        Guard?.ThrowIfInvalid();
+        return answer;
     }
 
     /// <summary>Runs one blocking call inside the store and gives its failures their type.</summary>

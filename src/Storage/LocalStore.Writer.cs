@@ -184,7 +184,7 @@ public sealed partial class LocalStore : IWriteView
 
         if (group.Operations == 0)
         {
-            group.Complete(LastAcknowledged);
+            Acknowledge(group, LastAcknowledged);
             return;
         }
 
@@ -202,9 +202,28 @@ public sealed partial class LocalStore : IWriteView
 
         Sequence end = new(_database.LatestSequence);
         Volatile.Write(ref _lastAcknowledged, end.Value);
+        Progress?.NoteWritten(end, _time);
         Count(group, bytes, sync);
-        group.Complete(end);
+        Acknowledge(group, end);
         NoteWritten(bytes);
+    }
+
+    /// <summary>
+    /// Answers a committed group; without a valid tenure its outcome is unknown, for a later owner may not have it.
+    /// </summary>
+    private void Acknowledge(WriteGroup group, Sequence end)
+    {
+        try
+        {
+            Guard?.ThrowIfInvalid();
+        }
+        catch (StorageException e)
+        {
+            group.Fail(() => e);
+            return;
+        }
+
+        group.Complete(end);
     }
 
     private void StageGroup(WriteGroup group)

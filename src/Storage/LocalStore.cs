@@ -73,6 +73,14 @@ public sealed partial class LocalStore : IAsyncDisposable
     /// <summary>The sequence after the last write that was answered as applied.</summary>
     public Sequence LastAcknowledged => new(Volatile.Read(ref _lastAcknowledged));
 
+    /// <summary>
+    /// Asked after the work and before each answer to a read or write; set before the store is handed out.
+    /// </summary>
+    internal IAnswerGuard? Guard { get; set; }
+
+    /// <summary>Where the store notes how far it got, beyond its own closing; set before it is handed out.</summary>
+    internal StoreProgress? Progress { get; set; }
+
     /// <summary>Whether the store takes writes, and why not.</summary>
     public StoreHealth Health => new(Volatile.Read(ref _poison));
 

@@ -55,7 +55,7 @@ public sealed class ScanCursor : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(maxEntries, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
         ArgumentNullException.ThrowIfNull(entries);
-        return _store.Inside("Scan", () =>
+        return _store.Answered("Scan", () =>
         {
             lock (_lock)
             {

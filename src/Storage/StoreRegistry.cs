@@ -35,10 +35,15 @@ internal sealed class StoreRegistry : IAsyncDisposable
 
     public int OpenStores => Volatile.Read(ref _open);
 
-    public StoreSlot SlotOf(StoreId id, string directory, string label) =>
+    public StoreSlot SlotOf(
+        StoreId id, string directory, string label, IAnswerGuard? guard = null, StoreProgress? progress = null) =>
         _slots.TryGetValue(id, out StoreSlot? slot)
             ? slot
-            : _slots.GetOrAdd(id, _ => new StoreSlot(this, directory, label));
+            : _slots.GetOrAdd(id, _ => new StoreSlot(this, directory, label)
+            {
+                Guard = guard,
+                Progress = progress,
+            });
 
     public bool TryGet(StoreId id, [MaybeNullWhen(false)] out StoreSlot slot) => _slots.TryGetValue(id, out slot);
 
@@ -58,8 +63,12 @@ internal sealed class StoreRegistry : IAsyncDisposable
             await _opening.WaitAsync().ConfigureAwait(false);
             try
             {
-                return await Task.Run(() => LocalStore.Open(
+                LocalStore store = await Task.Run(() => LocalStore.Open(
                     slot.Directory, slot.Label, _resources, create: false, _logger, _time)).ConfigureAwait(false);
+                store.Guard = slot.Guard;
+                store.Progress = slot.Progress;
+                slot.Progress?.NoteOpened(store.LastAcknowledged, _time);
+                return store;
             }
             finally
             {
@@ -171,6 +180,12 @@ internal sealed class StoreSlot(StoreRegistry registry, string directory, string
     public string Directory { get; } = directory;
 
     public string Label { get; } = label;
+
+    /// <summary>What the opened store asks before each answer.</summary>
+    public IAnswerGuard? Guard { get; init; }
+
+    /// <summary>Where the opened store notes how far it got.</summary>
+    public StoreProgress? Progress { get; init; }
 
     public long LastUsed => Volatile.Read(ref _lastUsed);
 

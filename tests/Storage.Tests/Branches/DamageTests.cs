@@ -59,7 +59,7 @@ public sealed class DamageTests : IDisposable
     }
 
     [Theory]
-    [InlineData("database.json", 2, FailureKind.FormatTooNew)]
+    [InlineData("database.json", 3, FailureKind.FormatTooNew)]
     [InlineData("database.json", 0, FailureKind.FormatTooOld)]
     [InlineData("../../root.json", 9, FailureKind.FormatTooNew)]
     public async Task Another_format_is_refused_and_left_as_it_is(string file, int format, FailureKind kind)

@@ -1,0 +1,343 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using Branching.Storage.Ownership;
+using Branching.Storage.Shared;
+using Branching.Storage.Snapshots;
+
+namespace Branching.Storage;
+
+/// <content>
+/// Taking a database: which local copy may go on, which is stale, and who may decide that.
+/// </content>
+/// <remarks>
+/// <para>
+/// A local copy goes on only when the newest epoch on shared storage is its own: the one in <c>database.json</c>, or
+/// the one it was about to claim there (<c>claiming</c>) under the same process id. Every other copy of a shared
+/// database is stale and is set aside whole before a restored one takes its place; it is never merged or deleted.
+/// </para>
+/// <para>
+/// The tenure begins before anything is restored, so its lease is renewed meanwhile; the commit point of a takeover on
+/// this node is the rename out of <c>building/</c>. Killed before it, the next attempt begins anew with a later epoch.
+/// </para>
+/// </remarks>
+public sealed partial class DataRoot
+{
+    private static readonly TimeSpan _releaseDeadline = TimeSpan.FromSeconds(5);
+
+    private bool _serveDetached;
+    private string? _processId;
+
+    /// <summary>Whether databases of this root outlive their node.</summary>
+    public bool HasSharedStorage => _shared is not null;
+
+    /// <summary>This process on this node, as it is written to shared storage.</summary>
+    public OwnerIdentity Node => new(
+        _shared?.Options.NodeName is { Length: > 0 } name ? name : $"node-{NodeId[^8..]}", NodeId,
+        LazyInitializer.EnsureInitialized(ref _processId, static () => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Environment.ProcessId}-{RandomNumberGenerator.GetHexString(16, lowercase: true)}")));
+
+    /// <summary>The shared storage, opened when first asked for.</summary>
+    /// <exception cref="StorageException"><see cref="FailureKind.NotSupported"/>: none is configured; or it cannot be
+    /// opened now.</exception>
+    public ValueTask<ISharedStorage> GetSharedStorageAsync(CancellationToken cancellationToken) =>
+        (_shared ?? throw new StorageException(
+            FailureKind.NotSupported,
+            $"No shared storage is configured, so nothing survives this node. Set {SharedStorageOptions.Section}:" +
+            "Directory.")).OpenAsync(cancellationToken);
+
+    /// <summary>Makes this node the owner of a database and serves it; the owner just gets it.</summary>
+    /// <remarks>
+    /// Without shared storage this is <see cref="GetDatabaseAsync"/>. Nothing ever starts empty: where there is neither
+    /// a local copy of the newest epoch nor a snapshot, it fails.
+    /// </remarks>
+    /// <exception cref="StorageException">
+    /// <see cref="FailureKind.NotOwner"/>: its owner renews the lease, the message names it;
+    /// <see cref="FailureKind.DatabaseNotFound"/>; <see cref="FailureKind.NothingToRestore"/>;
+    /// <see cref="FailureKind.SnapshotDamaged"/>; <see cref="FailureKind.SharedStorageUnavailable"/>: nobody can be
+    /// fenced, so nothing is taken; <see cref="FailureKind.Refused"/>: the message says which rule and how to go on.
+    /// </exception>
+    public async Task<Database> OwnDatabaseAsync(
+        DatabaseName name, OwnRequest request, IProgress<TakeoverProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ThrowIfDisposed();
+        if (_shared is not { } access)
+        {
+            return await GetDatabaseAsync(name, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (FindServing(name) is { } serving)
+        {
+            return serving;
+        }
+
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(
+            cancellationToken, _stopping.Token);
+        using IDisposable turn = await _turns.EnterAsync(name, stop.Token).ConfigureAwait(false);
+        ThrowIfDisposed();
+        if (FindServing(name) is { } meanwhile)
+        {
+            return meanwhile;
+        }
+
+        try
+        {
+            return await OwnAsync(access, name, request, progress, stop.Token).ConfigureAwait(false);
+        }
+        catch (StorageException e)
+        {
+            throw new StorageException(e.Kind, $"Database '{name}' was not taken: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Gives a database up by plan: closes it here, then lets the next owner in at once.</summary>
+    /// <exception cref="StorageException">
+    /// <see cref="FailureKind.InUse"/>: a branch was still in use, and the database serves on.
+    /// </exception>
+    public async Task ReleaseDatabaseAsync(DatabaseName name, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        using IDisposable turn = await _turns.EnterAsync(name, cancellationToken).ConfigureAwait(false);
+        if (FindServing(name) is not { Tenure: { } tenure } database)
+        {
+            return;
+        }
+
+        await database.RetireAllAsync().ConfigureAwait(false);
+        database.End(new StorageException(
+            FailureKind.Moved, $"node '{Node.NodeName}' gave it up in epoch {tenure.Epoch}; ask for it again."));
+        await LayDownAsync(database).ConfigureAwait(false);
+        await tenure.ReleaseAsync(cancellationToken).ConfigureAwait(false);
+        _logger.DatabaseReleased(name, tenure.Epoch);
+    }
+
+    /// <summary>Why a database of this root is not served; <see langword="null"/> when it is or is not here.</summary>
+    public StorageException? WhyNotServed(DatabaseName name) => _failed.GetValueOrDefault(name);
+
+    private Database? FindServing(DatabaseName name) =>
+        _databases.TryGetValue(name, out Database? database) && database.IsServing ? database : null;
+
+    private async Task<Database> OwnAsync(
+        SharedAccess access, DatabaseName name, OwnRequest request, IProgress<TakeoverProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        progress?.Report(new TakeoverProgress(TakeoverStep.Looking, default));
+        long start = _time.GetTimestamp();
+        ISharedStorage shared = await access.OpenAsync(cancellationToken).ConfigureAwait(false);
+        Life life = await FindLifeAsync(shared, name, request, cancellationToken).ConfigureAwait(false);
+        DatabaseOwnership ownership = new(shared, name, life.Id, access.Ownership, _time, _logger);
+        OwnershipStatus status = await ownership.LookAsync(cancellationToken).ConfigureAwait(false);
+        DatabaseDocument? local = TryReadDocument(name);
+        bool current = IsCurrent(local, life, status);
+        progress?.Report(new TakeoverProgress(TakeoverStep.Claiming, status.Newest));
+        Claim claim = await ownership.ClaimAsync(
+            Node,
+            new ClaimOptions(
+                FormerOwnerIsThisNode: status.Owner?.NodeId == NodeId && status.Owner.NodeName == Node.NodeName,
+                request.WaitForLease,
+                current ? (epoch, _) => IntendClaimAsync(name, local!, epoch) : null),
+            cancellationToken).ConfigureAwait(false);
+        _disk.Reach(SharingStep.ClaimMade);
+        Tenure tenure = await claim.ServeAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            _disk.Reach(SharingStep.TenureServing);
+            OwnedDatabase owned = new(
+                access, shared, life, tenure, request, progress,
+                new SharedCatalog(shared, name, life.Id, _logger),
+                new SnapshotRepository(shared, name, life.Id, _time, _logger), status);
+            Database database = current
+                ? await KeepAsync(owned, cancellationToken).ConfigureAwait(false)
+                : await TakeOverAsync(owned, cancellationToken).ConfigureAwait(false);
+            progress?.Report(new TakeoverProgress(TakeoverStep.Serving, tenure.Epoch));
+            _logger.DatabaseOwned(
+                name, tenure.Epoch, database.OwnedBy, _time.GetElapsedTime(start).TotalMilliseconds);
+            return database;
+        }
+        catch
+        {
+            await ReleaseQuietlyAsync(tenure).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Whether the local copy holds everything that the newest epoch holds.</summary>
+    private bool IsCurrent(DatabaseDocument? local, Life life, OwnershipStatus status)
+    {
+        if (local is null || local.Id != life.Id.ToString())
+        {
+            return false;
+        }
+
+        if (status.Newest.Value == 0)
+        {
+            return true; // Its name is reserved for this very copy, and nobody has claimed it yet.
+        }
+
+        return status.Owner?.NodeId == NodeId
+            && (local.Epoch == status.Newest.Value
+                || (local.Claiming is { } intent && intent.Epoch == status.Newest.Value
+                    && intent.ProcessId == status.Owner.ProcessId));
+    }
+
+    /// <summary>
+    /// Which database the name means. Sets a copy of a former life aside; puts an unshared one there.
+    /// </summary>
+    private async Task<Life> FindLifeAsync(
+        ISharedStorage shared, DatabaseName name, OwnRequest request, CancellationToken cancellationToken)
+    {
+        DatabaseLives lives = new(shared);
+        Life? life = await lives.FindAsync(name, cancellationToken).ConfigureAwait(false);
+        DatabaseDocument? local = TryReadDocument(name);
+        if (local is null)
+        {
+            return life is { Dropped: false } ? life : throw NotFound(name);
+        }
+
+        if (life is { Dropped: false })
+        {
+            if (local.Id != life.Id.ToString())
+            {
+                await RetireFormerLifeAsync(local, life).ConfigureAwait(false);
+            }
+
+            return life;
+        }
+
+        if (!local.IsShared || (life is null && request.AcceptUnknown))
+        {
+            DatabaseId id = DatabaseId.Parse(local.Id);
+            Life reserved = await lives.ReserveAsync(name, id, local.CreatedBy, local.CreatedAt, cancellationToken)
+                .ConfigureAwait(false);
+            _disk.Reach(SharingStep.LifeReserved);
+            return reserved;
+        }
+
+        if (life is null)
+        {
+            throw new StorageException(
+                FailureKind.Refused,
+                $"this node's copy was on shared storage before, but '{shared.Location}' does not know it. Make sure " +
+                "that the right directory is mounted; then ask again with AcceptUnknown to put the copy there.");
+        }
+
+        await RetireFormerLifeAsync(local, life).ConfigureAwait(false);
+        throw NotFound(name);
+    }
+
+    private async Task RetireFormerLifeAsync(DatabaseDocument local, Life life)
+    {
+        if (!local.IsShared && !life.Dropped)
+        {
+            throw new StorageException(
+                FailureKind.DatabaseExists,
+                $"this node holds another database of that name ({local.Id}) that never was on shared storage, where " +
+                $"the name belongs to {life.Id}, created by '{life.CreatedBy}' on {life.CreatedAt:u}. Stop this node " +
+                "and move its directory away, or drop the other one.");
+        }
+
+        string reason = life.Dropped
+            ? $"the database was dropped while this node was away"
+            : $"the database was dropped while this node was away, and another one ({life.Id}) has its name";
+        await SetAsideLocalAsync(local, reason, default, static _ => null).ConfigureAwait(false);
+    }
+
+    /// <summary>Closes the local copy and sets it aside whole.</summary>
+    private async Task SetAsideLocalAsync(
+        DatabaseDocument local, string reason, Epoch newest, Func<StoreId, Sequence?> restored)
+    {
+        DatabaseName name = DatabaseName.Parse(local.Name);
+        await _turn.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            ThrowIfDisposed();
+            _databases.TryGetValue(name, out Database? database);
+            if (database is not null)
+            {
+                database.End(new StorageException(FailureKind.StaleStore, reason + "; its copy here is set aside."));
+                await database.CloseStoresAsync().ConfigureAwait(false);
+                await database.CloseAsync(markClean: false).ConfigureAwait(false);
+            }
+
+            await Task.Run(() => SetAsideDatabase(name, reason, Describe(local, database, newest, restored)))
+                .ConfigureAwait(false);
+            _databases.TryRemove(name, out _);
+            _failed.TryRemove(name, out _);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>
+    /// Durable before the claim: whoever finds the epoch claimed by this process knows that the local copy is its.
+    /// </summary>
+    private Task IntendClaimAsync(DatabaseName name, DatabaseDocument local, Epoch epoch) => Task.Run(() =>
+    {
+        WriteDocument(name, local with
+        {
+            Shared = true,
+            Claiming = new ClaimIntent(epoch.Value, Node.ProcessId),
+        });
+        _disk.Reach(SharingStep.ClaimIntended);
+    });
+
+    private void WriteDocument(DatabaseName name, DatabaseDocument document)
+    {
+        if (_databases.TryGetValue(name, out Database? database))
+        {
+            database.SetIdentity(document);
+        }
+        else
+        {
+            new DatabaseFiles(_disk, Path.Combine(Databases, name.Value), _time).WriteIdentity(document);
+        }
+    }
+
+    /// <summary>The local copy's identity; <see langword="null"/> when there is no copy.</summary>
+    private DatabaseDocument? TryReadDocument(DatabaseName name)
+    {
+        if (_databases.TryGetValue(name, out Database? database))
+        {
+            return database.Document;
+        }
+
+        string directory = Path.Combine(Databases, name.Value);
+        return System.IO.Directory.Exists(directory)
+            ? new DatabaseFiles(_disk, directory, _time).ReadIdentity()
+            : null;
+    }
+
+    private async Task ReleaseQuietlyAsync(Tenure? tenure)
+    {
+        if (tenure is null)
+        {
+            return;
+        }
+
+        try
+        {
+            using CancellationTokenSource deadline = new(_releaseDeadline, _time);
+            await tenure.ReleaseAsync(deadline.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is StorageException or OperationCanceledException)
+        {
+            // Not released means that the next owner waits for the lease to run out.
+            _logger.TenureNotReleased(tenure.Name, tenure.Epoch, e);
+        }
+
+        await tenure.DisposeAsync().ConfigureAwait(false);
+    }
+}
+
+/// <summary>A database whose tenure has begun and that is about to be served.</summary>
+internal sealed record OwnedDatabase(
+    SharedAccess Access, ISharedStorage Shared, Life Life, Tenure Tenure, OwnRequest Request,
+    IProgress<TakeoverProgress>? Progress, SharedCatalog Catalog, SnapshotRepository Repository,
+    OwnershipStatus Before)
+{
+    public DatabaseName Name => Life.Name;
+}

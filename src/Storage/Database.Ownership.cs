@@ -1,0 +1,140 @@
+using System.Collections.Concurrent;
+using Branching.Storage.Ownership;
+using Branching.Storage.Snapshots;
+
+namespace Branching.Storage;
+
+/// <content>Serving under a tenure, and what of the database is not yet on shared storage.</content>
+public sealed partial class Database
+{
+    private readonly ConcurrentDictionary<StoreId, StoreProgress> _progress = new();
+    private DurableLineage? _lineage;
+    private TenureGuard? _guard;
+    private StorageException? _end;
+
+    /// <summary>Under which this node serves the database; <see langword="null"/> without shared storage, or while it
+    /// does not serve.</summary>
+    public Tenure? Tenure { get; private set; }
+
+    /// <summary>How the database came to be served by this node.</summary>
+    public OwnedBy OwnedBy { get; private set; }
+
+    /// <summary>Whether the loss of this node leaves anything of the database.</summary>
+    public bool SurvivesItsNode => _sharing is not null;
+
+    /// <summary>The policies that travel with the database, by key.</summary>
+    public IReadOnlyDictionary<string, string> Policies => _lineage?.Policies ?? _noPolicies;
+
+    private static readonly Dictionary<string, string> _noPolicies = new(StringComparer.Ordinal);
+
+    /// <summary>Sets or removes a policy, for every later owner too. Durable on shared storage on return.</summary>
+    /// <param name="key"><c>database</c>, or a store id.</param>
+    /// <param name="json">Its value; <see langword="null"/> removes it.</param>
+    /// <param name="cancellationToken">Ends the waiting; then the outcome is unknown.</param>
+    /// <exception cref="StorageException"><see cref="FailureKind.NotSupported"/>: without shared storage there is
+    /// nothing that a policy could govern. Otherwise why shared storage did not take it.</exception>
+    public async Task SetPolicyAsync(string key, string? json, CancellationToken cancellationToken)
+    {
+        ThrowIfClosed();
+        DurableLineage lineage = _lineage ?? throw new StorageException(
+            FailureKind.NotSupported,
+            $"The policy '{Names.Show(key)}' of database '{Name}' was not set: no shared storage is configured, so " +
+            $"there are no snapshots to govern. Set {SharedStorageOptions.Section}:Directory.");
+        await lineage.SetPolicyAsync(key, json, cancellationToken).ConfigureAwait(false);
+        _guard?.ThrowIfInvalid();
+    }
+
+    /// <summary>How much of a branch is not yet on shared storage. Cheap.</summary>
+    /// <exception cref="StorageException"><see cref="FailureKind.BranchNotFound"/>.</exception>
+    public SnapshotLag GetLag(BranchName branch) => ProgressOf(GetBranch(branch).Id).Measure(_time.GetUtcNow());
+
+    /// <summary>How much of all durable branches together is not yet on shared storage: sequences in sum, and the age
+    /// of the oldest of them.</summary>
+    public SnapshotLag GetLag()
+    {
+        DateTimeOffset now = _time.GetUtcNow();
+        ulong missing = 0;
+        TimeSpan behind = TimeSpan.Zero;
+        foreach (BranchRecord record in _living.Values)
+        {
+            if (record.Durability == BranchDurability.Durable && _progress.TryGetValue(record.Id, out StoreProgress? p))
+            {
+                SnapshotLag lag = p.Measure(now);
+                missing += lag.Sequences;
+                behind = lag.Behind > behind ? lag.Behind : behind;
+            }
+        }
+
+        return new SnapshotLag(null, null, null, missing, behind);
+    }
+
+    /// <summary>Notes that a snapshot of a store exists for everybody.</summary>
+    public void NoteSnapshot(SnapshotManifest manifest)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        ProgressOf(manifest.Id.Store).NoteSnapshot(manifest.Sequence, manifest.TakenAt);
+    }
+
+    /// <summary>The identity as it is on the disk.</summary>
+    internal DatabaseDocument Document => _document;
+
+    /// <summary>Whether this object serves: owned where a tenure is needed, and not closed.</summary>
+    internal bool IsServing => !_closed && (_sharing is null || (Tenure is not null && _end is null));
+
+    /// <summary>Throws why this object does not serve.</summary>
+    internal void ThrowIfNotServing() => ThrowIfClosed();
+
+    /// <summary>Whether it takes no calls any more, for good or while it is being dropped.</summary>
+    internal bool IsClosed => _closed;
+
+    /// <summary>Its directory belongs to another object now, which must be left alone.</summary>
+    internal void NoteLaidDown() => Tenure = null;
+
+    internal IReadOnlyCollection<BranchRecord> AllRecords => [.. _all.Values];
+
+    /// <summary>Replaces the identity, durably.</summary>
+    internal void SetIdentity(DatabaseDocument document)
+    {
+        _files.WriteIdentity(document);
+        _document = document;
+    }
+
+    /// <summary>Serves from now on, for as long as the tenure allows.</summary>
+    internal async Task AttachAsync(Tenure tenure, LeaseLoss whenLost, DurableLineage lineage, OwnedBy how)
+    {
+        // A call that raced with the end of the former tenure may have left a slot that asks the former guard.
+        await CloseStoresAsync().ConfigureAwait(false);
+        _guard = new TenureGuard(tenure, whenLost);
+        _lineage = lineage;
+        OwnedBy = how;
+        Tenure = tenure;
+    }
+
+    /// <summary>Refuses every call from now on, with the reason; the stores are closed afterwards.</summary>
+    internal void End(StorageException cause)
+    {
+        _end ??= new StorageException(
+            cause.Kind, $"Database '{Name}' is no longer served here: {cause.Message}", cause);
+        _closed = true;
+    }
+
+    /// <summary>Closes the stores of this database and forgets them; answers in flight are refused.</summary>
+    internal async Task CloseStoresAsync()
+    {
+        foreach (StoreId id in _all.Keys)
+        {
+            if (_registry.TryGet(id, out StoreSlot? slot))
+            {
+                await slot.CloseForGoodAsync().ConfigureAwait(false);
+                _registry.Forget(id);
+            }
+        }
+    }
+
+    private StoreProgress ProgressOf(StoreId id) => _progress.GetOrAdd(id, static _ => new StoreProgress());
+
+    private StorageException NotOwned() => new(
+        FailureKind.NotOwner,
+        $"This node does not own database '{Name}' ({Id}): its local copy is of epoch {_document.Epoch}. " +
+        "Take it first.");
+}

@@ -1,0 +1,49 @@
+using System.Diagnostics.CodeAnalysis;
+using Branching.Storage.Ownership;
+using Branching.Storage.Shared;
+using Branching.Storage.Snapshots;
+
+namespace Branching.Storage;
+
+/// <summary>How a data root reaches shared storage: opened when first needed, tried again after a failure.</summary>
+/// <remarks>A node starts and serves its status while the storage is away; only owning a database needs it.</remarks>
+[SuppressMessage("Reliability", "CA1001", Justification = "The semaphore never hands out a wait handle.")]
+internal sealed class SharedAccess(Func<CancellationToken, Task<ISharedStorage>> open)
+{
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private ISharedStorage? _opened;
+
+    public SharedStorageOptions Options { get; init; } = new();
+
+    public OwnershipOptions Ownership { get; init; } = new();
+
+    public SnapshotOptions Snapshots { get; init; } = new();
+
+    /// <summary>What puts stores together in tests; <see langword="null"/>: what does it in production.</summary>
+    public IStoreRestorer? Restorer { get; init; }
+
+    /// <summary>The storage; the first call opens it.</summary>
+    /// <exception cref="StorageException">It cannot be opened now.</exception>
+    public async ValueTask<ISharedStorage> OpenAsync(CancellationToken cancellationToken)
+    {
+        if (Volatile.Read(ref _opened) is { } opened)
+        {
+            return opened;
+        }
+
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (_opened is null)
+            {
+                Volatile.Write(ref _opened, await open(cancellationToken).ConfigureAwait(false));
+            }
+
+            return _opened;
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+}

@@ -1,0 +1,21 @@
+using Branching.Storage.Shared;
+using Branching.Storage.Snapshots;
+
+namespace Branching.Storage;
+
+/// <summary>Restores stores by <see cref="SnapshotRestorer"/>, with one local copy of each object for all of them.
+/// </summary>
+internal sealed class SnapshotStoreRestorer(
+    SnapshotRestorer restorer, ISharedStorage shared, SnapshotRepository repository, LocalObjects objects,
+    RestoreOptions options) : IStoreRestorer
+{
+    /// <inheritdoc/>
+    public long FetchedBytes => objects.FetchedBytes;
+
+    /// <inheritdoc/>
+    public Task RestoreAsync(
+        SnapshotManifest snapshot, string directory, RestoreTarget? target, CancellationToken cancellationToken) =>
+        restorer.RestoreStoreAsync(
+            shared, repository, snapshot, directory, objects, options with { Target = target }, progress: null,
+            cancellationToken);
+}

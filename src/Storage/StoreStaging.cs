@@ -1,0 +1,123 @@
+using System.Collections.Concurrent;
+using Branching.Storage.Snapshots;
+using Microsoft.Extensions.Logging;
+
+namespace Branching.Storage;
+
+/// <summary>Puts the stores of a whole database together from snapshots, each object fetched once.</summary>
+internal sealed class StoreStaging(
+    OwnedDatabase owned, DatabaseFiles files, SnapshotView view, IStoreRestorer restorer, ILogger logger)
+{
+    private readonly ConcurrentDictionary<StoreId, SnapshotManifest> _restored = new();
+    private int _done;
+
+    public IEnumerable<SnapshotManifest> Restored => _restored.Values;
+
+    public Sequence? SequenceOf(StoreId id) => _restored.TryGetValue(id, out SnapshotManifest? m) ? m.Sequence : null;
+
+    /// <returns>The records for the catalog: what was restored, what is lost, what was deleted before.</returns>
+    public async Task<IReadOnlyList<BranchRecord>> RunAsync(
+        IEnumerable<BranchRecord> shared, int atOnce, CancellationToken cancellationToken)
+    {
+        List<BranchRecord> records = [.. shared.OrderBy(r => r.Depth).ThenBy(r => r.Id)];
+        BranchRecord[] living = [.. records.Where(r => r.State != BranchState.Deleted)];
+        ConcurrentDictionary<StoreId, BranchState> states = new();
+        Report(living.Length);
+
+        // The main store first: without it nothing is served, and branches find its files fetched.
+        await StageAsync(living.Single(r => r.Name.IsMain)).ConfigureAwait(false);
+        await Parallel.ForEachAsync(
+            living.Where(r => !r.Name.IsMain),
+            new ParallelOptions { MaxDegreeOfParallelism = atOnce, CancellationToken = cancellationToken },
+            async (record, _) => await StageAsync(record).ConfigureAwait(false)).ConfigureAwait(false);
+        return [.. records.Select(r => states.TryGetValue(r.Id, out BranchState s) ? r with { State = s } : r)];
+
+        async Task StageAsync(BranchRecord record)
+        {
+            states[record.Id] = await StageOneAsync(record, cancellationToken).ConfigureAwait(false);
+            files.Disk.Reach(SharingStep.TakeoverStoreStaged);
+            Interlocked.Increment(ref _done);
+            Report(living.Length, restorer.FetchedBytes);
+        }
+    }
+
+    private async Task<BranchState> StageOneAsync(BranchRecord record, CancellationToken cancellationToken)
+    {
+        SnapshotManifest[] candidates = [.. view.Snapshots.Where(s => s.Id.Store == record.Id).Reverse()];
+        DamagedSnapshot? damaged = view.Damaged.FirstOrDefault(
+            d => d.Id is { } id && id.Store == record.Id && (candidates.Length == 0 || id > candidates[0].Id));
+        if (record.Durability == BranchDurability.Ephemeral || (candidates.Length == 0 && damaged is null))
+        {
+            return LoseOrThrow(record);
+        }
+
+        StorageException? failure = damaged is null
+            ? null
+            : new StorageException(
+                damaged.Kind, $"its newest snapshot '{damaged.Name}' cannot be used: {damaged.Reason}");
+        foreach (SnapshotManifest snapshot in candidates)
+        {
+            if (failure is not null)
+            {
+                if (!owned.Request.AcceptOlderSnapshots)
+                {
+                    break;
+                }
+
+                logger.OlderSnapshotUsed(record.Name, owned.Name, snapshot.Id, failure);
+            }
+
+            failure = await TryStageAsync(record, snapshot, cancellationToken).ConfigureAwait(false);
+            if (failure is null)
+            {
+                _restored[record.Id] = snapshot;
+                return BranchState.Ready;
+            }
+        }
+
+        if (record.Name.IsMain)
+        {
+            throw new StorageException(
+                failure!.Kind,
+                $"{failure.Message} {candidates.Length} snapshots of the main store can be read; ask again with " +
+                "AcceptOlderSnapshots to use the newest good one.", failure);
+        }
+
+        // One branch's damage must not keep the database from being served.
+        logger.BranchNotRestored(record.Name, owned.Name, failure!);
+        return BranchState.Damaged;
+    }
+
+    private BranchState LoseOrThrow(BranchRecord record)
+    {
+        if (record.Name.IsMain)
+        {
+            throw new StorageException(
+                FailureKind.NothingToRestore,
+                $"no snapshot of its main store had arrived on '{owned.Shared.Location}'. Nothing starts empty: " +
+                $"start node '{owned.Before.Owner?.NodeName}' again, which holds it, or drop the database.");
+        }
+
+        logger.BranchLost(record.Name, owned.Name, record.Durability);
+        return BranchState.Lost;
+    }
+
+    private async Task<StorageException?> TryStageAsync(
+        BranchRecord record, SnapshotManifest snapshot, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await restorer.RestoreAsync(snapshot, files.StoreOf(record.Id), target: null, cancellationToken)
+                .ConfigureAwait(false);
+            return null;
+        }
+        catch (StorageException e) when (e.Kind is FailureKind.SnapshotDamaged or FailureKind.SnapshotNotFound
+            or FailureKind.SnapshotIncompatible)
+        {
+            return e;
+        }
+    }
+
+    private void Report(int stores, long bytes = 0) => owned.Progress?.Report(
+        new TakeoverProgress(TakeoverStep.Restoring, owned.Tenure.Epoch, Volatile.Read(ref _done), stores, bytes));
+}

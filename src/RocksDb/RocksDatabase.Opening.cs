@@ -5,7 +5,9 @@ namespace Branching.RocksDb;
 /// <content>Opening, and what is done to a database that is closed.</content>
 public sealed partial class RocksDatabase
 {
-    private delegate DatabaseHandle Opener(OpenedDatabase opened, ref nint error);
+    private unsafe delegate DatabaseHandle Opener(
+        OptionsHandle options, string directory, int count, byte** names, nint* familyOptions, nint* families,
+        ref nint error);
 
     /// <summary>Opens a database for reading and writing.</summary>
     /// <param name="path">Its directory. One process at a time may have it open.</param>
@@ -28,19 +30,11 @@ public sealed partial class RocksDatabase
         IReadOnlyList<ColumnFamilyDescriptor> descriptors = families is null && exists
             ? ListColumnFamilies(directory).Select(static name => new ColumnFamilyDescriptor(name)).ToArray()
             : families ?? [];
-        return OpenWith(directory, options, descriptors, readsOnly: false, (OpenedDatabase opened, ref nint error) =>
+        unsafe
         {
-            unsafe
-            {
-                using NativeText.Lines names = opened.CopyNames();
-                fixed (nint* familyOptions = opened.FamilyOptions, handles = opened.Handles)
-                {
-                    return Native.rocksdb_open_column_families(
-                        opened.Options, directory, opened.Families.Count, names.Pointers, familyOptions, handles,
-                        ref error);
-                }
-            }
-        });
+            return OpenWith(
+                directory, options, descriptors, readsOnly: false, Native.rocksdb_open_column_families);
+        }
     }
 
     /// <summary>Opens all families of a database for reading. Takes no lock: the writer may be running.</summary>
@@ -54,20 +48,14 @@ public sealed partial class RocksDatabase
         ArgumentNullException.ThrowIfNull(options);
         string directory = NameRules.RequirePath(path);
         RequireExistence(directory, create: false);
-        ColumnFamilyDescriptor[] all = AllFamilies(directory);
-        return OpenWith(directory, options, all, readsOnly: true, (OpenedDatabase opened, ref nint error) =>
+        unsafe
         {
-            unsafe
-            {
-                using NativeText.Lines names = opened.CopyNames();
-                fixed (nint* familyOptions = opened.FamilyOptions, handles = opened.Handles)
-                {
-                    return Native.rocksdb_open_for_read_only_column_families(
-                        opened.Options, directory, opened.Families.Count, names.Pointers, familyOptions, handles,
-                        Flag.Of(errorIfWalExists), ref error);
-                }
-            }
-        });
+            return OpenWith(
+                directory, options, AllFamilies(directory), readsOnly: true,
+                (native, path, count, names, familyOptions, families, ref error) =>
+                    Native.rocksdb_open_for_read_only_column_families(
+                        native, path, count, names, familyOptions, families, Flag.Of(errorIfWalExists), ref error));
+        }
     }
 
     /// <summary>Opens all families of a database that another process writes, to follow it.</summary>
@@ -81,20 +69,14 @@ public sealed partial class RocksDatabase
         string directory = NameRules.RequirePath(path);
         string own = NameRules.RequirePath(secondaryPath);
         RequireExistence(directory, create: false);
-        ColumnFamilyDescriptor[] all = AllFamilies(directory);
-        return OpenWith(directory, options, all, readsOnly: true, (OpenedDatabase opened, ref nint error) =>
+        unsafe
         {
-            unsafe
-            {
-                using NativeText.Lines names = opened.CopyNames();
-                fixed (nint* familyOptions = opened.FamilyOptions, handles = opened.Handles)
-                {
-                    return Native.rocksdb_open_as_secondary_column_families(
-                        opened.Options, directory, own, opened.Families.Count, names.Pointers, familyOptions, handles,
-                        ref error);
-                }
-            }
-        });
+            return OpenWith(
+                directory, options, AllFamilies(directory), readsOnly: true,
+                (native, path, count, names, familyOptions, families, ref error) =>
+                    Native.rocksdb_open_as_secondary_column_families(
+                        native, path, own, count, names, familyOptions, families, ref error));
+        }
     }
 
     /// <summary>The names of the families in a closed or open database, as its manifest has them.</summary>
@@ -207,7 +189,7 @@ public sealed partial class RocksDatabase
         {
             opened.PrepareFamilies();
             nint error = 0;
-            handle = opener(opened, ref error);
+            handle = Call(opener, opened, directory, ref error);
             ThrowIfUnreadable(error, "open", directory);
             return new RocksDatabase(directory, handle, opened);
         }
@@ -220,6 +202,17 @@ public sealed partial class RocksDatabase
         finally
         {
             opened.ReleaseFamilyOptions();
+        }
+    }
+
+    private static unsafe DatabaseHandle Call(
+        Opener opener, OpenedDatabase opened, string directory, ref nint error)
+    {
+        using NativeText.Lines names = opened.CopyNames();
+        fixed (nint* familyOptions = opened.FamilyOptions, families = opened.Handles)
+        {
+            return opener(
+                opened.Options, directory, opened.Families.Count, names.Pointers, familyOptions, families, ref error);
         }
     }
 

@@ -188,7 +188,11 @@ public sealed unsafe partial class RocksDatabase
         byte* value = Native.rocksdb_pinnableslice_value(slice, &length);
         if (length > 0)
         {
-            destination.Write(new ReadOnlySpan<byte>(value, checked((int)length)));
+            // One span of the whole length: BuffersExtensions.Write fills whatever the writer has left first, and makes
+            // it grow step by step.
+            int bytes = checked((int)length);
+            new ReadOnlySpan<byte>(value, bytes).CopyTo(destination.GetSpan(bytes));
+            destination.Advance(bytes);
         }
 
         return true;

@@ -6,79 +6,33 @@ namespace Branching.RocksDb;
 /// <content>Writes.</content>
 public sealed unsafe partial class RocksDatabase
 {
+    private delegate void FamilyWrite(
+        DatabaseHandle database, WriteOptionsHandle options, ColumnFamilyHandle family, byte* first,
+        nuint firstLength, byte* second, nuint secondLength, ref nint error);
+
+    // Made once: a method group would be a new delegate for each call.
+    private static readonly FamilyWrite _put = Native.rocksdb_put_cf;
+    private static readonly FamilyWrite _deleteRange = Native.rocksdb_delete_range_cf;
+    private static readonly FamilyWrite _delete =
+        static (database, options, family, key, length, _, _, ref error) =>
+            Native.rocksdb_delete_cf(database, options, family, key, length, ref error);
+
     /// <summary>Sets the value of a key. Durable on return as <paramref name="options"/> say.</summary>
     /// <remarks>Allocates nothing.</remarks>
-    public void Put(ColumnFamily family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, WriteOptions options)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        WriteOptionsHandle writeOptions = options.Handle;
-        ThreadCounters.TurnOff();
-        ColumnFamilyHandle handle = Enter(family);
-        nint error = 0;
-        try
-        {
-            fixed (byte* k = &MemoryMarshal.GetReference(key), v = &MemoryMarshal.GetReference(value))
-            {
-                Native.rocksdb_put_cf(
-                    _handle, writeOptions, handle, k, (nuint)key.Length, v, (nuint)value.Length, ref error);
-            }
-        }
-        finally
-        {
-            family.Gate.Exit();
-        }
-
-        NativeError.ThrowIfSet(error, "put", Path);
-    }
+    public void Put(ColumnFamily family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, WriteOptions options) =>
+        WriteTo(family, _put, key, value, options, "put");
 
     /// <summary>Removes a key, present or not.</summary>
-    public void Delete(ColumnFamily family, ReadOnlySpan<byte> key, WriteOptions options)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        WriteOptionsHandle writeOptions = options.Handle;
-        ThreadCounters.TurnOff();
-        ColumnFamilyHandle handle = Enter(family);
-        nint error = 0;
-        try
-        {
-            fixed (byte* k = &MemoryMarshal.GetReference(key))
-            {
-                Native.rocksdb_delete_cf(_handle, writeOptions, handle, k, (nuint)key.Length, ref error);
-            }
-        }
-        finally
-        {
-            family.Gate.Exit();
-        }
-
-        NativeError.ThrowIfSet(error, "delete", Path);
-    }
+    public void Delete(ColumnFamily family, ReadOnlySpan<byte> key, WriteOptions options) =>
+        WriteTo(family, _delete, key, default, options, "delete");
 
     /// <summary>Removes every key from <paramref name="from"/> and before <paramref name="toExclusive"/>.</summary>
     /// <exception cref="ArgumentException">The range ends before it begins.</exception>
     public void DeleteRange(
         ColumnFamily family, ReadOnlySpan<byte> from, ReadOnlySpan<byte> toExclusive, WriteOptions options)
     {
-        ArgumentNullException.ThrowIfNull(options);
         KeyRange.Require(from, toExclusive);
-        WriteOptionsHandle writeOptions = options.Handle;
-        ThreadCounters.TurnOff();
-        ColumnFamilyHandle handle = Enter(family);
-        nint error = 0;
-        try
-        {
-            fixed (byte* f = &MemoryMarshal.GetReference(from), t = &MemoryMarshal.GetReference(toExclusive))
-            {
-                Native.rocksdb_delete_range_cf(
-                    _handle, writeOptions, handle, f, (nuint)from.Length, t, (nuint)toExclusive.Length, ref error);
-            }
-        }
-        finally
-        {
-            family.Gate.Exit();
-        }
-
-        NativeError.ThrowIfSet(error, "delete of a range", Path);
+        WriteTo(family, _deleteRange, from, toExclusive, options, "delete of a range");
     }
 
     /// <summary>Applies a batch, whole or not at all.</summary>
@@ -103,7 +57,7 @@ public sealed unsafe partial class RocksDatabase
             batch.Exit();
         }
 
-        NativeError.ThrowIfSet(error, "write of a batch", Path);
+        ThrowIfFailed(error, "write of a batch");
     }
 
     /// <summary>Writes the memtable to table files.</summary>
@@ -143,6 +97,52 @@ public sealed unsafe partial class RocksDatabase
         ThrowIfDisposed();
         nint error = 0;
         Native.rocksdb_flush_wal(_handle, Flag.Of(sync), ref error);
-        NativeError.ThrowIfSet(error, sync ? "sync of the log" : "flush of the log", Path);
+        ThrowIfFailed(error, sync ? "sync of the log" : "flush of the log");
+    }
+
+    private void WriteTo(
+        ColumnFamily family, FamilyWrite write, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second,
+        WriteOptions options, string operation)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        WriteOptionsHandle writeOptions = options.Handle;
+        ThreadCounters.TurnOff();
+        ColumnFamilyHandle handle = Enter(family);
+        nint error = 0;
+        try
+        {
+            fixed (byte* f = &MemoryMarshal.GetReference(first), s = &MemoryMarshal.GetReference(second))
+            {
+                write(
+                    _handle, writeOptions, handle, f, (nuint)first.Length, s, (nuint)second.Length, ref error);
+            }
+        }
+        finally
+        {
+            family.Gate.Exit();
+        }
+
+        ThrowIfFailed(error, operation);
+    }
+
+    /// <summary>Throws the failure of a write, if it failed; keeps the database open when its log failed.</summary>
+    private void ThrowIfFailed(nint error, string operation)
+    {
+        if (error == 0)
+        {
+            return;
+        }
+
+        RocksDbException failure = NativeError.Take(error, operation, Path);
+        if (failure.Status is RocksDbStatus.IOError or RocksDbStatus.NoSpace)
+        {
+            // The object of the log file is broken now, and a library with assertions (Debian's 7.8.3 is one) ends the
+            // process when rocksdb_close destroys it. Whether this library has them cannot be asked, so it is never
+            // closed. Nor does RocksDB go on in the background with files whose log is in doubt.
+            _handle.KeepOpen(Path);
+            Native.rocksdb_cancel_all_background_work(_handle, Flag.Of(false));
+        }
+
+        throw failure;
     }
 }

@@ -47,6 +47,15 @@ public sealed partial class RocksDatabase : IDisposable
     /// <summary>Whether it is disposed. Children may still keep the files open.</summary>
     public bool IsDisposed => _disposed;
 
+    /// <summary>
+    /// Whether the files stay open until the process ends because a write failed in the log: a library with assertions
+    /// ends the process when such a log is closed. The directory can be opened again by another process afterwards.
+    /// </summary>
+    public bool IsKeptOpen => _handle.IsKeptOpen;
+
+    /// <summary>The directories that this process keeps open until it ends, see <see cref="IsKeptOpen"/>.</summary>
+    public static IReadOnlyCollection<string> KeptOpen => DatabaseHandle.KeptOpen;
+
     /// <summary>The family <c>default</c>, which every database has.</summary>
     public ColumnFamily DefaultColumnFamily { get; }
 
@@ -123,8 +132,8 @@ public sealed partial class RocksDatabase : IDisposable
 
     /// <summary>Closes the database. Calls under way finish first; later ones fail.</summary>
     /// <remarks>
-    /// After a write failed because the disk was full, a library with assertions (Debian's 7.8.3 is one) ends the
-    /// process here, at the close of the log it could not write. Nothing that was acknowledged is lost by that.
+    /// After a write failed in the log (a full disk, for example) the files stay open until the process ends, see
+    /// <see cref="IsKeptOpen"/>. Nothing that was acknowledged is lost by that.
     /// </remarks>
     public void Dispose()
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Branching.RocksDb;
 using Branching.RocksDb.Files;
 using Branching.Storage.Ownership;
 using Branching.Storage.Shared;
@@ -17,9 +18,12 @@ namespace Branching.Storage;
 /// <param name="MemtableBytes">Memory of unflushed writes.</param>
 /// <param name="BlockCacheBytes">Memory of the block cache in use.</param>
 /// <param name="FreeBytes">Bytes that this user may still write to the file system.</param>
+/// <param name="KeptOpenStores">
+/// Stores whose files stay open until the process ends, because a write to their log failed; a restart recovers them.
+/// </param>
 public sealed record DataRootStatistics(
     int Databases, int Branches, int OpenStores, int MaxOpenStores, long MemtableBytes, long BlockCacheBytes,
-        long FreeBytes);
+    long FreeBytes, int KeptOpenStores);
 
 /// <summary>The directory in which one process keeps its databases. Thread-safe.</summary>
 /// <remarks>
@@ -170,7 +174,9 @@ public sealed partial class DataRoot : IAsyncDisposable
             Options.MaxOpenStores,
             _resources.MemtableBytes,
             _resources.BlockCacheUsageBytes,
-            LocalFiles.GetFreeBytes(Directory));
+            LocalFiles.GetFreeBytes(Directory),
+            RocksDatabase.KeptOpen.Count(path => path.StartsWith(
+                Directory + Path.DirectorySeparatorChar, StringComparison.Ordinal)));
     }
 
     /// <summary>Answers what waits, closes every store and gives the root's lock back.</summary>

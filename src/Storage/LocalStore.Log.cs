@@ -31,6 +31,11 @@ internal static partial class Log
         "Debris of a failed checkpoint of {Label} stays at {Directory} until the next start")]
     public static partial void DebrisLeft(this ILogger logger, string label, string directory, Exception cause);
 
+    [LoggerMessage(2008, LogLevel.Warning,
+        "The files of {Label} at {Directory} stay open until this process ends, because a write to its log failed; "
+        + "restart the node to recover this store")]
+    public static partial void StoreKeptOpen(this ILogger logger, string label, string directory);
+
     [LoggerMessage(2007, LogLevel.Debug, "Memtables hold {Bytes} bytes of {BudgetBytes}; flushing {Flushed} stores")]
     public static partial void MemtableBudgetPassed(this ILogger logger, long bytes, long budgetBytes, int flushed);
 }

@@ -44,6 +44,7 @@ public sealed partial class LocalStore : IWriteView
         }
 
         WriteTicket ticket = WriteTicket.Rent(request, bytes, _time.GetTimestamp());
+        ticket.CallerWrites = MayWriteAtOnce(request, ticket);
         return Offer(ticket, cancellationToken, out ValueTask<WriteResult> answer)
             ? answer
             : WaitForRoomAsync(ticket, cancellationToken);
@@ -70,6 +71,9 @@ public sealed partial class LocalStore : IWriteView
         answer = ticket.Answer;
         switch (_queue.Offer(ticket))
         {
+            case QueueAnswer.CallerWrites:
+                WriteAtOnce(ticket, cancellationToken);
+                return true;
             case QueueAnswer.NeedsWriter:
                 _resources.Threads.Add(_drain);
                 ticket.WithdrawOn(cancellationToken);
@@ -146,20 +150,7 @@ public sealed partial class LocalStore : IWriteView
     {
         for (int groups = 1; _queue.Take(group.Tickets, _options.WriteGroupMaxBytes); groups++)
         {
-            try
-            {
-                lock (_commitLock)
-                {
-                    CommitGroup(group);
-                }
-            }
-            catch (Exception cause)
-            {
-                // A defect: nobody knows what was applied, so nobody may write on top of it.
-                Poison(Defect(cause));
-                group.FailAll(() => Defect(cause));
-            }
-
+            CommitOrFail(group);
             if (groups >= GroupsPerTurn && _resources.Threads.HasWaiting)
             {
                 return true;
@@ -169,7 +160,24 @@ public sealed partial class LocalStore : IWriteView
         return false;
     }
 
-    private void CommitGroup(WriteGroup group)
+    private void CommitOrFail(WriteGroup group)
+    {
+        try
+        {
+            lock (_commitLock)
+            {
+                TryCommitGroup(group, mayWait: true);
+            }
+        }
+        catch (Exception cause)
+        {
+            FailDefective(group, cause);
+        }
+    }
+
+    /// <summary>Answers every ticket of a group.</summary>
+    /// <returns><see langword="false"/>: it would have to wait for RocksDB, and nothing was written.</returns>
+    private bool TryCommitGroup(WriteGroup group, bool mayWait)
     {
         try
         {
@@ -179,33 +187,42 @@ public sealed partial class LocalStore : IWriteView
         {
             // Nothing was written yet: the group fails, the store stays as it was.
             group.FailAll(() => Defect(cause));
-            return;
+            return true;
         }
 
         if (group.Operations == 0)
         {
             Acknowledge(group, LastAcknowledged);
-            return;
+            return true;
         }
 
         long bytes = group.Batch.DataBytes;
         bool sync = group.Sync;
         try
         {
-            _seams.Commit.Commit(_database, group.Batch, sync);
+            if (mayWait)
+            {
+                _seams.Commit.Commit(_database, group.Batch, sync);
+            }
+            else if (!_seams.Commit.TryCommitAtOnce(_database, group.Batch))
+            {
+                return false;
+            }
         }
         catch (RocksDbException e)
         {
             FailGroup(group, e);
-            return;
+            return true;
         }
 
+        // Counted before it is answered: whoever has an answer finds it in the figures.
         Sequence end = new(_database.LatestSequence);
         Volatile.Write(ref _lastAcknowledged, end.Value);
         Progress?.NoteWritten(end, _time);
         Count(group, bytes, sync);
-        Acknowledge(group, end);
         NoteWritten(bytes);
+        Acknowledge(group, end);
+        return true;
     }
 
     /// <summary>
@@ -260,6 +277,13 @@ public sealed partial class LocalStore : IWriteView
                 throw;
             }
         }
+    }
+
+    private void FailDefective(WriteGroup group, Exception cause)
+    {
+        // Nobody knows what was applied, so nobody may write on top of it.
+        Poison(Defect(cause));
+        group.FailAll(() => Defect(cause));
     }
 
     private StorageException Defect(Exception cause) =>

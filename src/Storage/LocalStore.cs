@@ -23,7 +23,9 @@ public readonly record struct StoreHealth(StorageException? Cause)
 /// </para>
 /// <para>
 /// A store whose log is in doubt (failed write or fsync, found corruption) is <em>poisoned</em>: it refuses writes
-/// and names the cause until it is closed and opened again, when RocksDB recovers from what is on disk.
+/// and names the cause until it is closed and opened again, when RocksDB recovers from what is on disk. When it was
+/// RocksDB itself that failed to write the log, only another process can open it again: see
+/// <see cref="RocksDatabase.IsKeptOpen"/>.
 /// </para>
 /// </remarks>
 public sealed partial class LocalStore : IAsyncDisposable
@@ -57,6 +59,7 @@ public sealed partial class LocalStore : IAsyncDisposable
         _seams = seams;
         _queue = new WriteQueue(_options.WriteQueueCapacity, _options.WriteQueueBytes);
         _drain = new DrainWork(this);
+        _takeOver = new TakeOverWork(this);
         _flush = new FlushWork(this);
         _defaultFamily = database.DefaultColumnFamily;
         _families = FamiliesOf(database);
@@ -83,6 +86,12 @@ public sealed partial class LocalStore : IAsyncDisposable
 
     /// <summary>Whether the store takes writes, and why not.</summary>
     public StoreHealth Health => new(Volatile.Read(ref _poison));
+
+    /// <summary>
+    /// Whether its files stay open until the process ends, because a write failed in the log: closing it gains nothing,
+    /// and it cannot be opened again before the node is restarted.
+    /// </summary>
+    internal bool MustStayOpen => _database.IsKeptOpen;
 
     /// <summary>Opens a store. Blocking: replays the write-ahead log.</summary>
     /// <param name="directory">The store's directory; its parent must exist.</param>
@@ -111,6 +120,7 @@ public sealed partial class LocalStore : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(time);
         long start = time.GetTimestamp();
         CheckPresence(directory, label, create);
+        ThrowIfKeptOpen(directory, label);
         RocksDatabase database;
         try
         {
@@ -168,8 +178,25 @@ public sealed partial class LocalStore : IAsyncDisposable
         }
 
         CloseCursors();
+        _callersGroup?.Dispose();
         _database.Dispose();
+        if (MustStayOpen)
+        {
+            _logger.StoreKeptOpen(Label, Directory);
+        }
+
         _logger.StoreClosed(Label, Directory, LastAcknowledged);
+    }
+
+    private static void ThrowIfKeptOpen(string directory, string label)
+    {
+        if (RocksDatabase.KeptOpen.Contains(Path.GetFullPath(directory), StringComparer.Ordinal))
+        {
+            throw new StorageException(FailureKind.Poisoned,
+                $"Opening {label} failed: a write to its log failed in this process, which therefore keeps " +
+                $"{directory} open until it ends. Nothing that was acknowledged is lost: mend the cause (a full " +
+                "disk, an I/O error) and restart the node to recover this store.");
+        }
     }
 
     private static void CheckPresence(string directory, string label, bool create)
@@ -211,7 +238,8 @@ public sealed partial class LocalStore : IAsyncDisposable
 
     private StorageException Poisoned(StorageException cause) => new(
         FailureKind.Poisoned,
-        $"{Label} takes no writes since a failure: {cause.Message} Reads go on; close and reopen the store to recover.",
+        $"{Label} takes no writes since a failure: {cause.Message} Reads go on; " +
+        (MustStayOpen ? "mend the cause and restart the node" : "close and reopen the store") + " to recover.",
         cause);
 
     /// <summary>The typed failure of a RocksDB call; found corruption poisons the store.</summary>

@@ -22,7 +22,22 @@ internal sealed class LocalStoreSeams
 
     private sealed class RocksDbCommit : IWriteCommit
     {
+        private static readonly WriteOptions _atOnce = new(noSlowdown: true);
+
         public void Commit(RocksDatabase database, WriteBatch batch, bool sync) =>
             database.Write(batch, sync ? WriteOptions.Sync : WriteOptions.Buffered);
+
+        public bool TryCommitAtOnce(RocksDatabase database, WriteBatch batch)
+        {
+            try
+            {
+                database.Write(batch, _atOnce);
+                return true;
+            }
+            catch (RocksDbException e) when (e.Status == RocksDbStatus.Incomplete)
+            {
+                return false;
+            }
+        }
     }
 }

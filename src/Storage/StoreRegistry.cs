@@ -104,7 +104,7 @@ internal sealed class StoreRegistry : IAsyncDisposable
         TimeSpan idle = _resources.Options.StoreIdleTimeout;
         foreach (StoreSlot slot in _slots.Values)
         {
-            if (slot.IsOpen && _time.GetElapsedTime(slot.LastUsed) >= idle)
+            if (slot.IsIdle && _time.GetElapsedTime(slot.LastUsed) >= idle)
             {
                 await slot.TryCloseAsync().ConfigureAwait(false);
             }
@@ -197,7 +197,8 @@ internal sealed class StoreSlot(StoreRegistry registry, string directory, string
         {
             lock (_lock)
             {
-                return _store is not null && _leases == 0 && _closing is null;
+                // One that must stay open would give nothing back, and its reads would be lost until a restart.
+                return _store is { MustStayOpen: false } && _leases == 0 && _closing is null;
             }
         }
     }

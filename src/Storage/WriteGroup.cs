@@ -111,11 +111,24 @@ internal sealed class WriteGroup : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _batch.Dispose();
 
+    /// <summary>Forgets what was staged; the tickets are as they were when they were taken from the queue.</summary>
+    public void Unstage()
+    {
+        _staged.Clear();
+        _next = 0;
+        ClearBatch();
+    }
+
     private void Clear()
     {
         _staged.Clear();
         Tickets.Clear();
         _next = 0;
+        ClearBatch();
+    }
+
+    private void ClearBatch()
+    {
         Operations = 0;
         Sync = false;
         if (_overlayFilled)
@@ -217,4 +230,8 @@ internal interface IWriteCommit
 {
     /// <summary>Writes the batch; with <paramref name="sync"/> it is fsynced on return.</summary>
     void Commit(RocksDatabase database, WriteBatch batch, bool sync);
+
+    /// <summary>Writes the batch, unsynced, if RocksDB takes it without making the thread wait.</summary>
+    /// <returns><see langword="false"/>: it would have to wait, and nothing was written.</returns>
+    bool TryCommitAtOnce(RocksDatabase database, WriteBatch batch) => false;
 }

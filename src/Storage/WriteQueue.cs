@@ -14,6 +14,9 @@ internal enum QueueAnswer
 
     /// <summary>The store takes no more writes.</summary>
     Closed = 3,
+
+    /// <summary>It does not wait: the caller is the writer now, until <see cref="WriteQueue.EndTurn"/>.</summary>
+    CallerWrites = 4,
 }
 
 /// <summary>The bounded queue of one store. Thread-safe; at most one writer empties it at a time.</summary>
@@ -44,6 +47,7 @@ internal sealed class WriteQueue(int capacity, long maxBytes)
         }
     }
 
+    /// <summary>Takes a ticket in, or makes its caller the writer when it would be and there is none.</summary>
     public QueueAnswer Offer(WriteTicket ticket)
     {
         lock (_lock)
@@ -51,6 +55,13 @@ internal sealed class WriteQueue(int capacity, long maxBytes)
             if (_closed)
             {
                 return QueueAnswer.Closed;
+            }
+
+            // Without a writer nothing waits.
+            if (ticket.CallerWrites && !_writerSent)
+            {
+                _writerSent = true;
+                return QueueAnswer.CallerWrites;
             }
 
             // A request of any legal size is let in when nothing else waits.
@@ -64,6 +75,7 @@ internal sealed class WriteQueue(int capacity, long maxBytes)
                 Grow();
             }
 
+            ticket.CallerWrites = false;
             _ring[(_head + _count) % _ring.Length] = ticket;
             _count++;
             _bytes += ticket.Bytes;
@@ -99,12 +111,7 @@ internal sealed class WriteQueue(int capacity, long maxBytes)
         {
             if (_count == 0)
             {
-                _writerSent = false;
-                if (_closed)
-                {
-                    _drained.TrySetResult();
-                }
-
+                EndTurnOfLast();
                 return false;
             }
 
@@ -126,6 +133,22 @@ internal sealed class WriteQueue(int capacity, long maxBytes)
 
         room?.TrySetResult();
         return true;
+    }
+
+    /// <summary>Ends the turn of a caller that was the writer.</summary>
+    /// <returns>Whether tickets wait: then a writer must be sent.</returns>
+    public bool EndTurn()
+    {
+        lock (_lock)
+        {
+            if (_count > 0)
+            {
+                return true;
+            }
+
+            EndTurnOfLast();
+            return false;
+        }
     }
 
     /// <summary>Takes no more tickets; those that wait are still answered.</summary>
@@ -164,6 +187,15 @@ internal sealed class WriteQueue(int capacity, long maxBytes)
             }
 
             return withdrawn;
+        }
+    }
+
+    private void EndTurnOfLast()
+    {
+        _writerSent = false;
+        if (_closed)
+        {
+            _drained.TrySetResult();
         }
     }
 

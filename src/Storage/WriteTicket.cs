@@ -38,6 +38,12 @@ internal sealed class WriteTicket : IValueTaskSource<WriteResult>, IThreadPoolWo
     /// <summary>Keys and values of the request, in bytes.</summary>
     public long Bytes { get; private set; }
 
+    /// <summary>
+    /// Whether the outcome is set by the caller itself, before it has handed the awaitable out: then there is no
+    /// continuation that could run on the writer, and no thread needs to be asked to run it.
+    /// </summary>
+    public bool CallerWrites { get; set; }
+
     /// <summary>When the request arrived; a timestamp of the store's <see cref="TimeProvider"/>.</summary>
     public long ArrivedAt { get; private set; }
 
@@ -101,17 +107,38 @@ internal sealed class WriteTicket : IValueTaskSource<WriteResult>, IThreadPoolWo
     public void Complete(WriteResult result)
     {
         _result = result;
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        SetOutcome();
     }
 
     /// <summary>Answers a taken ticket with a failure.</summary>
     public void Fail(Exception failure)
     {
         _failure = failure;
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        SetOutcome();
     }
 
-    void IThreadPoolWorkItem.Execute()
+    /// <summary>Makes a taken ticket, which no queue and no token knew of, one that waits like any other.</summary>
+    public void WaitAfterAll()
+    {
+        CallerWrites = false;
+        Volatile.Write(ref _state, Waiting);
+    }
+
+    void IThreadPoolWorkItem.Execute() => Execute();
+
+    private void SetOutcome()
+    {
+        if (CallerWrites)
+        {
+            Execute();
+        }
+        else
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+    }
+
+    private void Execute()
     {
         // Read first: setting the outcome runs the caller's continuation, which lets go of the ticket.
         bool taken = Volatile.Read(ref _state) == Taken;
@@ -162,6 +189,7 @@ internal sealed class WriteTicket : IValueTaskSource<WriteResult>, IThreadPoolWo
         _cancellationToken = default;
         _request = null;
         _failure = null;
+        CallerWrites = false;
         _pool.Return(this);
     }
 }

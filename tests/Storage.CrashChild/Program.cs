@@ -22,6 +22,11 @@ internal static class Program
     {
         string directory = args[0];
         string scenario = args[1];
+        if (scenario == "fill-disk")
+        {
+            return await FullDisk.RunAsync(directory).ConfigureAwait(false);
+        }
+
         _killAt = int.Parse(args[2], CultureInfo.InvariantCulture);
         bool everyStep = args[3] == "all";
         _armed = scenario is "open" or "close";

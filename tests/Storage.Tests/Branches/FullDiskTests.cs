@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace Branching.Storage.Tests.Branches;
 
 /// <summary>
@@ -32,6 +35,49 @@ public sealed class FullDiskTests : IDisposable
         await shop.BranchAsync("b");
         Assert.Equal("a=1", await shop.ReadAllAsync("b"));
     }
+
+    [MountingFact]
+    public async Task A_log_that_met_a_full_disk_ends_no_process_and_the_next_process_has_every_acknowledged_write()
+    {
+        Mount("24m");
+        string directory = Path.Combine(_mount, "root");
+        await using (DataRoot root = await DataRoot.OpenAsync(TemporaryRoot.OptionsFor(directory)))
+        {
+            await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
+        }
+
+        await File.WriteAllBytesAsync(Path.Combine(_mount, "filler"), new byte[12 << 20]);
+
+        Ended ended = await ChildProcess.RunAsync(ChildProcess.Storage(directory, "fill-disk"));
+
+        Assert.True(ended.Exit == 0, ended.ToString());
+        IReadOnlyList<string> lines = ended.Lines;
+        int acknowledged = int.Parse(Said(lines, "acknowledged "), CultureInfo.InvariantCulture);
+        Assert.True(acknowledged > 100, $"Only {acknowledged} writes fitted.");
+        Assert.StartsWith("DiskFull ", Said(lines, "failed "), StringComparison.Ordinal);
+        Assert.Matches("^Poisoned .* restart the node to recover", Said(lines, "again "));
+        Assert.Equal($"{acknowledged}", Said(lines, "readable "));
+        Assert.Equal("1", Said(lines, "statistics "));
+        Assert.Contains("closed", lines, StringComparer.Ordinal);
+        Assert.Matches(
+            "^Poisoned Opening branch 'main' of database 'shop' failed.* restart the node to recover this store",
+            Said(lines, "refused "));
+        await using DataRoot again = await DataRoot.OpenAsync(TemporaryRoot.OptionsFor(directory));
+        Database shop = await again.GetDatabaseAsync(TemporaryRoot.Shop, default);
+        using StoreLease lease = await shop.AcquireAsync(BranchName.Main, default);
+        for (int i = 0; i < acknowledged; i++)
+        {
+            byte[] key = Encoding.UTF8.GetBytes(i.ToString("D6", CultureInfo.InvariantCulture));
+            System.Buffers.ArrayBufferWriter<byte> value = new();
+            Assert.True(lease.Store.TryGet(null, key, value), $"Acknowledged write {i} is lost.");
+            Assert.Equal(1 + (i * 7919 % 20_000), value.WrittenCount);
+        }
+
+        Assert.True((await lease.Store.WriteAsync(DatabaseShortcuts.Put("after", "1"), default)).Applied);
+    }
+
+    private static string Said(IReadOnlyList<string> lines, string prefix) =>
+        Assert.Single(lines, line => line.StartsWith(prefix, StringComparison.Ordinal))[prefix.Length..];
 
     private static void Fill(string path)
     {

@@ -64,6 +64,10 @@ internal sealed class Disk
         FlushFile(path);
     }
 
+    /// <summary>Writes a new file whose content may be lost in a power failure; its entry may not.</summary>
+    public void WriteUnflushed(string path, string text) =>
+        Run(new(DiskStepKind.WriteFile, path), s => File.WriteAllText(s.Path, text));
+
     public void Append(FileStream file, ReadOnlyMemory<byte> bytes) =>
         Run(new(DiskStepKind.AppendFile, file.Name), _ =>
         {

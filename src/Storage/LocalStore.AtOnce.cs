@@ -32,7 +32,7 @@ public sealed partial class LocalStore
         return refusedAt == 0 || _time.GetElapsedTime(refusedAt, ticket.ArrivedAt) > _afterRefusal;
     }
 
-    /// <summary>The caller is the writer: commits its own ticket, or hands it and the rest to a writer thread.</summary>
+    /// <summary>The caller is the writer: commits its own ticket, or hands it to a writer thread.</summary>
     private void WriteAtOnce(WriteTicket ticket, CancellationToken cancellationToken)
     {
         WriteGroup group = _callersGroup ??= new WriteGroup();

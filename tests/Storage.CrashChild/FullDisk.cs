@@ -85,7 +85,8 @@ internal static class FullDisk
         return Enumerable.Range(0, _acknowledged).Count(number => store.TryGet(null, Key(number), value));
     }
 
-    private static byte[] Key(int number) => Encoding.UTF8.GetBytes(number.ToString("D6", CultureInfo.InvariantCulture));
+    private static byte[] Key(int number) =>
+        Encoding.UTF8.GetBytes(number.ToString("D6", CultureInfo.InvariantCulture));
 
     private static void Say(string line)
     {

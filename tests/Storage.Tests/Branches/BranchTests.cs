@@ -6,6 +6,35 @@ public sealed class BranchTests : IDisposable
 
     public void Dispose() => _root.Dispose();
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    public async Task A_branch_has_an_identity_of_its_own_and_opens_when_a_power_failure_took_it(string? left)
+    {
+        using TemporaryRoot temporary = new();
+        await using DataRoot root = await temporary.OpenAsync();
+        Database shop = await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
+        await shop.PutAsync("main", "a", "1");
+        string Identity(string id) => Path.Combine(temporary.DatabasePath, "stores", id, "IDENTITY");
+        string parent = await File.ReadAllTextAsync(Identity(shop.GetBranch(BranchName.Main).Id.ToString()));
+
+        string kept = Identity((await shop.BranchAsync("kept")).Id.ToString());
+        string lost = Identity((await shop.BranchAsync("lost")).Id.ToString());
+        string before = await File.ReadAllTextAsync(kept);
+        File.Delete(lost);
+        if (left is not null)
+        {
+            await File.WriteAllTextAsync(lost, left);
+        }
+
+        Assert.Equal("a=1", await shop.ReadAllAsync("kept"));
+        Assert.Equal("a=1", await shop.ReadAllAsync("lost"));
+        await shop.PutAsync("lost", "b", "2");
+        Assert.Equal("a=1 b=2", await shop.ReadAllAsync("lost"));
+        Assert.Equal(before, await File.ReadAllTextAsync(kept)); // RocksDB found it and made none.
+        Assert.NotEqual(parent, before);
+    }
+
     [Fact]
     public async Task A_branch_holds_what_was_acknowledged_before_and_both_sides_are_isolated()
     {

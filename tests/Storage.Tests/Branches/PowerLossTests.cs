@@ -13,6 +13,7 @@ public sealed class PowerLossTests
 {
     private const string Before = "shop[doomed:a=1|main:a=1]";
     private const string Failing = "create-branch-failing";
+    private const string OpenAndCreate = "open-torn-catalog-and-create-branch";
 
     private static readonly Dictionary<string, string> _after = new(StringComparer.Ordinal)
     {
@@ -26,6 +27,7 @@ public sealed class PowerLossTests
         ["open-torn-catalog"] = Before,
         ["open-two-catalogs"] = Before,
         ["open-trash"] = "shop[main:a=1]",
+        [OpenAndCreate] = "shop[doomed:a=1|fresh:a=1|main:a=1]",
     };
 
     public static TheoryData<string> Operations => [.. _after.Keys];
@@ -77,6 +79,11 @@ public sealed class PowerLossTests
         DataRoot opened = await root.OpenAsync(disk);
         if (operation.StartsWith("open", StringComparison.Ordinal))
         {
+            if (operation == OpenAndCreate)
+            {
+                await (await opened.GetDatabaseAsync(TemporaryRoot.Shop, default)).BranchAsync("fresh");
+            }
+
             recorder.Stop();
         }
         else if (operation != "close")
@@ -122,7 +129,7 @@ public sealed class PowerLossTests
         string catalog = Assert.Single(Directory.GetFiles(Path.Combine(root.DatabasePath, "catalog")));
         switch (operation)
         {
-            case "open-torn-catalog":
+            case "open-torn-catalog" or OpenAndCreate:
                 await File.AppendAllTextAsync(catalog, "01234567 {\"torn");
                 break;
             case "open-two-catalogs":

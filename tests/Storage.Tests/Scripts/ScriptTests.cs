@@ -54,16 +54,6 @@ public sealed class ScriptTests
         Assert.Equal(string.Join('\n', await File.ReadAllLinesAsync(path)), string.Join('\n', actual));
     }
 
-    private static string Folder()
-    {
-        string? directory = AppContext.BaseDirectory;
-        while (directory is not null && !File.Exists(Path.Combine(directory, "Branching.sln")))
-        {
-            directory = Path.GetDirectoryName(directory);
-        }
-
-        return Path.Combine(
-            directory ?? throw new DirectoryNotFoundException("Branching.sln is not above the tests."),
-            "tests", "Storage.Tests", "testdata");
-    }
+    private static string Folder() =>
+        Path.Combine(TestingPageTests.Repository(), "tests", "Storage.Tests", "testdata");
 }

@@ -93,7 +93,12 @@ public sealed class CatalogTests(ITestOutputHelper output) : IDisposable
 
     private static void Append(StringBuilder text, string json)
     {
-        uint crc = Encoding.UTF8.GetBytes(json).Aggregate(uint.MaxValue, BitOperations.Crc32C);
+        uint crc = uint.MaxValue;
+        foreach (byte b in Encoding.UTF8.GetBytes(json))
+        {
+            crc = BitOperations.Crc32C(crc, b);
+        }
+
         text.Append(CultureInfo.InvariantCulture, $"{~crc:x8} {json}\n");
     }
 }

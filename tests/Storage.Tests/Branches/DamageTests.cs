@@ -119,6 +119,55 @@ public sealed class DamageTests : IDisposable
     }
 
     [Fact]
+    public async Task A_mark_that_names_another_parent_is_damage_and_the_store_is_set_aside_not_deleted()
+    {
+        string store = await PrepareAsync();
+        string path = Path.Combine(store, "branch.json");
+        string text = await File.ReadAllTextAsync(path);
+        string parent = text.Split("\"parent\":\"")[1][..32];
+        string other = StoreId.New(TimeProvider.System).ToString();
+        await File.WriteAllTextAsync(path, text.Replace(parent, other, StringComparison.Ordinal));
+        await using DataRoot root = await _root.OpenAsync();
+        Database shop = await root.GetDatabaseAsync(TemporaryRoot.Shop, default);
+
+        Assert.Equal(FailureKind.Corruption, await DatabaseShortcuts.KindOfAsync(() => shop.ReadAllAsync("b")));
+        Assert.Equal(FailureKind.Corruption, await DatabaseShortcuts.KindOfAsync(() => shop.BranchAsync("c", "b")));
+        Assert.Equal(BranchState.Damaged, shop.GetBranch(BranchName.Parse("b")).State);
+        await shop.DeleteBranchAsync(BranchName.Parse("b"), default);
+
+        string[] kept = Directory.GetFiles(
+            Path.Combine(_root.DatabasePath, "quarantine"), "branch.json", SearchOption.AllDirectories);
+        Assert.Contains(other, await File.ReadAllTextAsync(Assert.Single(kept)), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(store));
+        await shop.BranchAsync("b");
+        Assert.Equal("a=1", await shop.ReadAllAsync("b"));
+    }
+
+    [Fact]
+    public async Task A_circle_in_the_lineage_ends_the_ancestors_and_keeps_nothing_from_serving()
+    {
+        await PrepareAsync();
+        DatabaseId id;
+        BranchRecord main, branch;
+        await using (DataRoot root = await _root.OpenAsync())
+        {
+            Database shop = await root.GetDatabaseAsync(TemporaryRoot.Shop, default);
+            (id, main, branch) = (shop.Id, shop.GetBranch(BranchName.Main), shop.GetBranch(BranchName.Parse("b")));
+        }
+
+        using (Catalog catalog = Catalog.Load(new Disk(), Path.Combine(_root.DatabasePath, "catalog"), id))
+        {
+            catalog.Set(main with { ParentId = branch.Id, ParentName = branch.Name });
+        }
+
+        await using DataRoot again = await _root.OpenAsync();
+        Database same = await again.GetDatabaseAsync(TemporaryRoot.Shop, default);
+
+        Assert.Equal("main b", string.Join(' ', same.GetAncestors(branch.Name).Select(r => r.Name)));
+        Assert.Equal("a=1", await same.ReadAllAsync("b"));
+    }
+
+    [Fact]
     public async Task A_stranger_s_directory_among_the_stores_is_left_and_reported()
     {
         await PrepareAsync();

@@ -91,7 +91,7 @@ public sealed class LocalStoreCheckpointTests
         }
 
         await stop.CancelAsync();
-        await Task.WhenAll(writers);
+        await Task.WhenAll(writers).WaitAsync(Waiting.Deadline);
     }
 
     [Fact]
@@ -259,7 +259,7 @@ public sealed class LocalStoreCheckpointTests
         await Waiting.UntilAsync(() => Volatile.Read(ref made) >= 3, "three checkpoints");
 
         await test.Store.DisposeAsync();
-        await maker;
+        await maker.WaitAsync(Waiting.Deadline);
 
         await test.ReopenAsync();
         await using LocalStore last = test.Open($"branch{made - 1}");

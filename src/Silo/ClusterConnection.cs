@@ -1,4 +1,3 @@
-using System.Net;
 using Branching.Grains;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -20,42 +19,25 @@ public sealed class ClusterConnection : IAsyncDisposable
     /// <summary>Reaches every grain of the cluster. Thread-safe.</summary>
     public IGrainFactory Grains { get; }
 
-    /// <summary>Connects to the cluster of the default name through one node's gateway.</summary>
+    /// <summary>Connects to the cluster at an address: its only one, or the one of the default name.</summary>
     /// <inheritdoc cref="ConnectAsync(string, string, CancellationToken)"/>
     public static Task<ClusterConnection> ConnectAsync(string address, CancellationToken ct = default) =>
-        ConnectAsync(address, ServerOptions.DefaultClusterId, ct);
+        ConnectAsync(ClusterAddress.Parse(address, clusterId: null), ct);
 
-    /// <summary>Connects through one node's gateway.</summary>
-    /// <param name="address">For example <c>127.0.0.1:30000</c>; without a port, 30000.</param>
+    /// <summary>Connects through one node's gateway, or through whichever nodes a shared directory names.</summary>
+    /// <param name="address">
+    /// A gateway, for example <c>127.0.0.1:30000</c> (without a port, 30000), or the path of the cluster's shared
+    /// directory. With a directory the connection survives the death of any node.
+    /// </param>
     /// <param name="clusterId">The cluster's name.</param>
     /// <param name="ct">Gives up connecting.</param>
     /// <exception cref="BranchingException">
     /// <see cref="FailureKind.NotSupported"/> in a build without Orleans; <see cref="FailureKind.InvalidArgument"/> for
     /// an address that is none; <see cref="FailureKind.Closed"/> when no node answers there.
     /// </exception>
-    public static async Task<ClusterConnection> ConnectAsync(
-        string address, string clusterId, CancellationToken ct = default)
-    {
-        if (Clustering.NotSupported is { } why)
-        {
-            throw new BranchingException(FailureKind.NotSupported, $"--cluster cannot be used: {why}.");
-        }
-
-        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        Clustering.UseGateway(builder, ParseAddress(address), clusterId);
-        try
-        {
-            return new ClusterConnection(await EmbeddedNode.StartAsync(builder, ct));
-        }
-        catch (Exception e) when (e is OrleansException or IOException or System.Net.Sockets.SocketException)
-        {
-            throw new BranchingException(
-                FailureKind.Closed,
-                $"No node of cluster '{clusterId}' answers at {address}: {e.Message} Check the address and the " +
-                "gateway port, and that `branching serve` runs there.",
-                isTransient: true);
-        }
-    }
+    public static Task<ClusterConnection> ConnectAsync(
+        string address, string clusterId, CancellationToken ct = default) =>
+        ConnectAsync(ClusterAddress.Parse(address, clusterId), ct);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -69,18 +51,26 @@ public sealed class ClusterConnection : IAsyncDisposable
         await EmbeddedNode.DisposeAsync(_host);
     }
 
-    internal static IPEndPoint ParseAddress(string address)
+    private static async Task<ClusterConnection> ConnectAsync(ClusterAddress address, CancellationToken ct)
     {
-        string text = address == "localhost" || address.StartsWith("localhost:", StringComparison.Ordinal)
-            ? "127.0.0.1" + address["localhost".Length..]
-            : address;
-        if (!IPEndPoint.TryParse(text, out IPEndPoint? endpoint))
+        if (Clustering.NotSupported is { } why)
         {
-            throw new BranchingException(
-                FailureKind.InvalidArgument,
-                $"'{address}' is no address of a node; write for example 127.0.0.1:30000.");
+            throw new BranchingException(FailureKind.NotSupported, $"--cluster cannot be used: {why}.");
         }
 
-        return endpoint.Port == 0 ? new IPEndPoint(endpoint.Address, ServerOptions.DefaultGatewayPort) : endpoint;
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        try
+        {
+            await Clustering.UseClusterAsync(builder, address, ct);
+            return new ClusterConnection(await EmbeddedNode.StartAsync(builder, ct));
+        }
+        catch (Exception e) when (e is OrleansException or IOException or System.Net.Sockets.SocketException)
+        {
+            throw new BranchingException(
+                FailureKind.Closed,
+                $"No node of cluster '{address.ClusterId ?? ServerOptions.DefaultClusterId}' answers at {address}: " +
+                $"{e.Message} Check the address, and that `branching serve` runs there.",
+                isTransient: true);
+        }
     }
 }

@@ -1,9 +1,10 @@
-using System.Net;
-using Microsoft.Extensions.Hosting;
-#if EMBEDDED_RUNTIME
 using Branching.Grains;
-#else
+using Microsoft.Extensions.Hosting;
+#if !EMBEDDED_RUNTIME
+using System.Net;
 using System.Net.Sockets;
+using System.Runtime.Loader;
+using Branching.Silo.Membership;
 using Orleans.Configuration;
 #endif
 
@@ -20,43 +21,77 @@ internal static class Clustering
 
     public static void UseOneProcess(ISiloBuilder silo) => silo.UseLocalhostClustering();
 
-    public static void UseNetwork(ISiloBuilder silo, ServerOptions options) => throw Refused("Serving");
+    public static void UseNetwork(ISiloBuilder silo, ServerSettings settings) => throw Refused("Serving");
 
-    public static void UseGateway(IHostApplicationBuilder host, IPEndPoint gateway, string clusterId) =>
+    public static void LoadProvider(ServerOptions options) => throw Refused("Serving");
+
+    public static Task UseClusterAsync(
+        IHostApplicationBuilder host, ClusterAddress address, CancellationToken cancellationToken) =>
         throw Refused("Connecting to a cluster");
 
     private static BranchingException Refused(string what) =>
         new(FailureKind.NotSupported, $"{what} is not possible: {NotSupported}.");
 #else
+    private static readonly TimeSpan _gatewayRefresh = TimeSpan.FromSeconds(2);
+
     /// <summary>Why this build neither serves nor connects; null when it does.</summary>
     public static string? NotSupported => null;
 
     /// <summary>A cluster of this process alone: on loopback, with ports that nobody else has.</summary>
     public static void UseOneProcess(ISiloBuilder silo)
     {
-        // Both listeners are open at the same time, so the two ports differ.
-        using TcpListener first = new(IPAddress.Loopback, 0);
-        using TcpListener second = new(IPAddress.Loopback, 0);
-        first.Start();
-        second.Start();
-        int siloPort = ((IPEndPoint)first.LocalEndpoint).Port;
-        int gatewayPort = ((IPEndPoint)second.LocalEndpoint).Port;
+        (int siloPort, int gatewayPort) = FreePorts(IPAddress.Loopback);
         string cluster = $"one-process-{Guid.NewGuid():N}";
         silo.UseLocalhostClustering(siloPort, gatewayPort, primarySiloEndpoint: null, cluster, cluster);
     }
 
-    /// <summary>A node that others can reach on the configured address.</summary>
-    public static void UseNetwork(ISiloBuilder silo, ServerOptions options)
+    /// <summary>Loads the assembly of a membership provider; Orleans finds providers in loaded assemblies.</summary>
+    public static void LoadProvider(ServerOptions options)
     {
-        IPAddress address = IPAddress.Parse(options.Address);
-        silo.UseDevelopmentClustering(options.Primary is { } primary
-            ? IPEndPoint.Parse(primary)
-            : new IPEndPoint(address, options.SiloPort));
-        silo.Configure<ClusterOptions>(cluster =>
+        if (options.ProviderAssembly is not { Length: > 0 } file)
         {
-            cluster.ClusterId = options.ClusterId;
-            cluster.ServiceId = options.ClusterId;
-        });
+            return;
+        }
+
+        string path = Path.GetFullPath(file);
+        try
+        {
+            AssemblyLoadContext.Default.LoadFromAssemblyPath(path);
+        }
+        catch (Exception e) when (e is IOException or BadImageFormatException)
+        {
+            throw new BranchingException(
+                FailureKind.InvalidArgument, $"ProviderAssembly '{path}' cannot be loaded: {e.Message}");
+        }
+    }
+
+    /// <summary>A node that others can reach on the configured address.</summary>
+    public static void UseNetwork(ISiloBuilder silo, ServerSettings settings)
+    {
+        ServerOptions options = settings.Server;
+        IPAddress address = IPAddress.Parse(options.Address);
+        TakeFreePorts(options, address);
+        IPEndPoint primary = options.Primary is { } named
+            ? IPEndPoint.Parse(named)
+            : new IPEndPoint(address, options.SiloPort);
+        switch (options.Clustering)
+        {
+            case ServerClustering.Localhost:
+                silo.UseLocalhostClustering(
+                    options.SiloPort, options.GatewayPort, primary, options.ClusterId, options.ClusterId);
+                break;
+            case ServerClustering.SharedStorage:
+                silo.UseSharedStorageClustering(settings.SharedStorage!);
+                break;
+            case ServerClustering.Provider:
+                // UseOrleans has read the section Orleans and applied it.
+                break;
+            default:
+                silo.UseDevelopmentClustering(primary);
+                break;
+        }
+
+        silo.Configure<ClusterOptions>(cluster => Name(cluster, options.ClusterId));
         silo.Configure<SiloOptions>(named => named.SiloName = options.NodeName);
         silo.Configure<EndpointOptions>(endpoints =>
         {
@@ -66,18 +101,69 @@ internal static class Clustering
             endpoints.SiloListeningEndpoint = new IPEndPoint(address, options.SiloPort);
             endpoints.GatewayListeningEndpoint = new IPEndPoint(address, options.GatewayPort);
         });
+        silo.Configure<ClusterMembershipOptions>(membership => Detect(membership, settings.Membership));
     }
 
-    /// <summary>A client of the cluster behind one gateway.</summary>
-    public static void UseGateway(IHostApplicationBuilder host, IPEndPoint gateway, string clusterId) =>
+    /// <summary>A client of the cluster behind one gateway, or in a shared directory.</summary>
+    public static async Task UseClusterAsync(
+        IHostApplicationBuilder host, ClusterAddress address, CancellationToken cancellationToken)
+    {
+        string clusterId = address.Directory is { } shared
+            ? await SharedStorageGateways.FindClusterAsync(shared, address.ClusterId, cancellationToken)
+            : address.ClusterId ?? ServerOptions.DefaultClusterId;
         host.UseOrleansClient(client =>
         {
-            client.UseStaticClustering(gateway);
-            client.Configure<ClusterOptions>(cluster =>
+            if (address.Directory is { } directory)
             {
-                cluster.ClusterId = clusterId;
-                cluster.ServiceId = clusterId;
-            });
+                client.UseSharedStorageClustering(directory);
+                // A client that loses its gateway should hear of the others within seconds.
+                client.Configure<GatewayOptions>(gateways => gateways.GatewayListRefreshPeriod = _gatewayRefresh);
+            }
+            else
+            {
+                client.UseStaticClustering(address.Gateway!);
+            }
+
+            client.Configure<ClusterOptions>(cluster => Name(cluster, clusterId));
         });
+    }
+
+    private static void Name(ClusterOptions cluster, string id)
+    {
+        cluster.ClusterId = id;
+        cluster.ServiceId = id;
+    }
+
+    private static void Detect(ClusterMembershipOptions membership, MembershipOptions options)
+    {
+        membership.ProbeTimeout = options.ProbeTimeout;
+        membership.NumMissedProbesLimit = options.MissedProbes;
+        membership.NumVotesForDeathDeclaration = options.Votes;
+        membership.IAmAliveTablePublishTimeout = options.AlivePeriod;
+        membership.TableRefreshTimeout = options.RefreshPeriod;
+        membership.MaxJoinAttemptTime = options.JoinTimeout;
+    }
+
+    private static void TakeFreePorts(ServerOptions options, IPAddress address)
+    {
+        if (options.SiloPort != 0 && options.GatewayPort != 0)
+        {
+            return;
+        }
+
+        (int siloPort, int gatewayPort) = FreePorts(address);
+        options.SiloPort = options.SiloPort == 0 ? siloPort : options.SiloPort;
+        options.GatewayPort = options.GatewayPort == 0 ? gatewayPort : options.GatewayPort;
+    }
+
+    private static (int SiloPort, int GatewayPort) FreePorts(IPAddress address)
+    {
+        // Both listeners are open at the same time, so the two ports differ.
+        using TcpListener first = new(address, 0);
+        using TcpListener second = new(address, 0);
+        first.Start();
+        second.Start();
+        return (((IPEndPoint)first.LocalEndpoint).Port, ((IPEndPoint)second.LocalEndpoint).Port);
+    }
 #endif
 }

@@ -15,4 +15,11 @@ internal static partial class Log
 
     [LoggerMessage(4002, LogLevel.Information, "Node {Name} stopped")]
     public static partial void Stopped(this ILogger logger, string name);
+
+    [LoggerMessage(4010, LogLevel.Warning,
+        "The old version {Path} of the table of members could not be deleted; the next change tries again")]
+    public static partial void MembershipCleanupFailed(this ILogger logger, Exception cause, string path);
+
+    [LoggerMessage(4011, LogLevel.Warning, "The sign of life {Path} cannot be read and counts as absent")]
+    public static partial void SignOfLifeUnreadable(this ILogger logger, Exception cause, string path);
 }

@@ -1,5 +1,7 @@
 using Branching.Grains;
 using Branching.Storage;
+using Branching.Storage.Ownership;
+using Branching.Storage.Snapshots;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 
@@ -12,7 +14,9 @@ namespace Branching.Silo;
 internal static class ServerConfiguration
 {
     private const string Root = "Branching";
+    private const string Orleans = "Orleans";
     private const string FileSwitch = "--config";
+    private const string SharedDirectory = $"{SharedStorageOptions.Section}:{nameof(SharedStorageOptions.Directory)}";
 
     private static readonly Dictionary<string, string> _switches = new(StringComparer.Ordinal)
     {
@@ -21,6 +25,8 @@ internal static class ServerConfiguration
         ["--address"] = $"{ServerOptions.Section}:{nameof(ServerOptions.Address)}",
         ["--silo-port"] = $"{ServerOptions.Section}:{nameof(ServerOptions.SiloPort)}",
         ["--gateway-port"] = $"{ServerOptions.Section}:{nameof(ServerOptions.GatewayPort)}",
+        ["--shared-storage"] = SharedDirectory,
+        ["--clustering"] = $"{ServerOptions.Section}:{nameof(ServerOptions.Clustering)}",
         ["--primary"] = $"{ServerOptions.Section}:{nameof(ServerOptions.Primary)}",
         ["--cluster-id"] = $"{ServerOptions.Section}:{nameof(ServerOptions.ClusterId)}",
         ["--node-name"] = $"{ServerOptions.Section}:{nameof(ServerOptions.NodeName)}",
@@ -49,23 +55,54 @@ internal static class ServerConfiguration
         return configuration;
     }
 
-    /// <summary>The server's options, checked.</summary>
-    public static ServerOptions Server(IConfiguration configuration)
+    /// <summary>The server's options, checked, and with the way nodes find each other decided.</summary>
+    public static ServerSettings Server(IConfiguration configuration)
     {
-        ServerOptions options = new();
+        ServerOptions options = Bind<ServerOptions>(configuration, ServerOptions.Section);
+        MembershipOptions membership = Bind<MembershipOptions>(configuration, MembershipOptions.Section);
+        string? shared = configuration[SharedDirectory] is { Length: > 0 } directory
+            ? Path.GetFullPath(directory)
+            : null;
+        bool provider = configuration.GetSection($"{Orleans}:Clustering").Exists();
+        options.Clustering ??= shared is not null && !provider ? ServerClustering.SharedStorage
+            : provider ? ServerClustering.Provider
+            : ServerClustering.Development;
+        Refuse(ServerOptions.Section, new ServerOptionsValidator().Validate(null, options));
+        Refuse(ServerOptions.Section, new ServerOptionsRules().Validate(null, options));
+        Refuse(MembershipOptions.Section, new MembershipOptionsValidator().Validate(null, membership));
+        if (options.Clustering == ServerClustering.SharedStorage && shared is null)
+        {
+            throw Refused($"Clustering '{options.Clustering}' needs the shared directory: give --shared-storage DIR.");
+        }
+
+        if (provider != (options.Clustering == ServerClustering.Provider))
+        {
+            throw Refused(provider
+                ? $"{Orleans}:Clustering configures a membership provider, but Clustering is '{options.Clustering}'."
+                : $"Clustering '{options.Clustering}' needs {Orleans}:Clustering:ProviderType and what it asks for.");
+        }
+
+        return new ServerSettings(options, membership, shared);
+    }
+
+    private static TOptions Bind<TOptions>(IConfiguration configuration, string section)
+        where TOptions : new()
+    {
+        TOptions options = new();
         try
         {
-            configuration.GetSection(ServerOptions.Section).Bind(options);
+            configuration.GetSection(section).Bind(options);
         }
         catch (InvalidOperationException e)
         {
             throw Refused(e.Message);
         }
 
-        Refuse(new ServerOptionsValidator().Validate(null, options));
-        Refuse(new ServerOptionsRules().Validate(null, options));
         return options;
     }
+
+    private static bool IsSection(string argument, string section)
+        => argument.StartsWith($"--{section}:", StringComparison.OrdinalIgnoreCase);
 
     private static Dictionary<string, string?> Parse(IReadOnlyList<string> arguments, out string? file)
     {
@@ -76,7 +113,7 @@ internal static class ServerConfiguration
             string[] parts = arguments[i].Split('=', 2);
             string? key = parts[0] == FileSwitch ? FileSwitch
                 : _switches.TryGetValue(parts[0], out string? mapped) ? mapped
-                : parts[0].StartsWith($"--{Root}:", StringComparison.OrdinalIgnoreCase) ? parts[0][2..]
+                : IsSection(parts[0], Root) || IsSection(parts[0], Orleans) ? parts[0][2..]
                 : throw Refused($"'{parts[0]}' is no setting of the server.");
             string value = parts.Length == 2 ? parts[1]
                 : i + 1 < arguments.Count ? arguments[++i]
@@ -120,6 +157,10 @@ internal static class ServerConfiguration
             [StorageOptions.Section] = typeof(StorageOptions),
             [ServingOptions.Section] = typeof(ServingOptions),
             [ServerOptions.Section] = typeof(ServerOptions),
+            [MembershipOptions.Section] = typeof(MembershipOptions),
+            [SharedStorageOptions.Section] = typeof(SharedStorageOptions),
+            [OwnershipOptions.Section] = typeof(OwnershipOptions),
+            [SnapshotOptions.Section] = typeof(SnapshotOptions),
         };
         foreach (IConfigurationSection section in configuration.GetSection(Root).GetChildren())
         {
@@ -148,11 +189,11 @@ internal static class ServerConfiguration
         }
     }
 
-    private static void Refuse(ValidateOptionsResult result)
+    private static void Refuse(string section, ValidateOptionsResult result)
     {
         if (result.Failed)
         {
-            throw Refused($"The options of {ServerOptions.Section} are not valid: {result.FailureMessage}");
+            throw Refused($"The options of {section} are not valid: {result.FailureMessage}");
         }
     }
 

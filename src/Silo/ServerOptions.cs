@@ -23,16 +23,33 @@ public sealed class ServerOptions
     [Required]
     public string Address { get; set; } = "127.0.0.1";
 
-    /// <summary>Port for other nodes. Default: 11111.</summary>
-    [Range(1, 65535)]
+    /// <summary>
+    /// Port for other nodes; 0 takes one that is free, where members find each other without it. Default: 11111.
+    /// </summary>
+    [Range(0, 65535)]
     public int SiloPort { get; set; } = 11111;
 
-    /// <summary>Port for clients. Default: 30000.</summary>
-    [Range(1, 65535)]
+    /// <summary>
+    /// Port for clients; 0 takes one that is free, where clients find nodes without it. Default: 30000.
+    /// </summary>
+    [Range(0, 65535)]
     public int GatewayPort { get; set; } = DefaultGatewayPort;
 
     /// <summary>
-    /// Address and silo port of the node that keeps the list of members. Default: this node, the first of a cluster.
+    /// How nodes find each other: one of <see cref="ServerClustering"/>. Default: <c>shared-storage</c> when a shared
+    /// directory is set, <c>provider</c> when <c>Orleans:Clustering</c> is configured, else <c>development</c>.
+    /// </summary>
+    public string? Clustering { get; set; }
+
+    /// <summary>
+    /// Path of the assembly with the membership provider that <c>Orleans:Clustering:ProviderType</c> names, when it is
+    /// none that the server knows by itself. Default: none.
+    /// </summary>
+    public string? ProviderAssembly { get; set; }
+
+    /// <summary>
+    /// Address and silo port of the node that keeps the list of members, for <c>localhost</c> and <c>development</c>.
+    /// Default: this node, the first of a cluster.
     /// </summary>
     public string? Primary { get; set; }
 
@@ -43,6 +60,24 @@ public sealed class ServerOptions
     /// <summary>The node's name, the same after each restart. Default: the machine's name.</summary>
     [Required, MinLength(1)]
     public string NodeName { get; set; } = Environment.MachineName;
+}
+
+/// <summary>The ways in which nodes find each other.</summary>
+public static class ServerClustering
+{
+    /// <summary>On one machine, through the primary node's memory. For development.</summary>
+    public const string Localhost = "localhost";
+
+    /// <summary>Through the primary node's memory. The cluster ends with that node.</summary>
+    public const string Development = "development";
+
+    /// <summary>Through the shared directory. Every node may come and go.</summary>
+    public const string SharedStorage = "shared-storage";
+
+    /// <summary>Through a membership provider of Orleans, configured in <c>Orleans:Clustering</c>.</summary>
+    public const string Provider = "provider";
+
+    internal static IReadOnlyList<string> All { get; } = [Localhost, Development, SharedStorage, Provider];
 }
 
 /// <summary>Checks each field of <see cref="ServerOptions"/>.</summary>
@@ -68,7 +103,27 @@ public sealed class ServerOptionsRules : IValidateOptions<ServerOptions>
             failures.Add($"Primary ('{primary}') is no address with a port, for example 10.0.0.1:11111.");
         }
 
-        if (options.SiloPort == options.GatewayPort)
+        if (options.Clustering is { } clustering && !ServerClustering.All.Contains(clustering, StringComparer.Ordinal))
+        {
+            failures.Add(
+                $"Clustering ('{clustering}') is none of {string.Join(", ", ServerClustering.All)}.");
+        }
+
+        if (options.Primary is not null && options.Clustering is ServerClustering.SharedStorage
+            or ServerClustering.Provider)
+        {
+            failures.Add($"Primary is set, but Clustering '{options.Clustering}' has no primary node.");
+        }
+
+        if (options.Clustering is not (ServerClustering.SharedStorage or ServerClustering.Provider)
+            && (options.SiloPort == 0 || options.GatewayPort == 0))
+        {
+            failures.Add(
+                $"SiloPort ({options.SiloPort}) and GatewayPort ({options.GatewayPort}) must be above 0: only with " +
+                "shared storage or a membership provider can others find a node whose port is any that is free.");
+        }
+
+        if (options.SiloPort == options.GatewayPort && options.SiloPort != 0)
         {
             failures.Add($"SiloPort and GatewayPort are both {options.SiloPort}; they must differ.");
         }

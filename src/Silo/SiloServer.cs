@@ -1,5 +1,6 @@
 using System.Globalization;
 using Branching.Grains;
+using Branching.Storage;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -31,14 +32,14 @@ public static class SiloServer
         try
         {
             IConfigurationRoot configuration = ServerConfiguration.Read(arguments);
-            ServerOptions options = ServerConfiguration.Server(configuration);
-            await ServeAsync(configuration, options, output, ct);
+            ServerSettings settings = ServerConfiguration.Server(configuration);
+            await ServeAsync(configuration, settings, output, ct);
             return 0;
         }
         catch (BranchingException e)
         {
             await error.WriteLineAsync(e.Message.AsMemory(), CancellationToken.None);
-            if (e.Kind != FailureKind.InvalidArgument)
+            if (e.Kind != Grains.FailureKind.InvalidArgument)
             {
                 return 1;
             }
@@ -53,8 +54,13 @@ public static class SiloServer
     }
 
     private static async Task ServeAsync(
-        IConfigurationRoot configuration, ServerOptions options, TextWriter output, CancellationToken cancellationToken)
+        IConfigurationRoot configuration,
+        ServerSettings settings,
+        TextWriter output,
+        CancellationToken cancellationToken)
     {
+        ServerOptions options = settings.Server;
+        Clustering.LoadProvider(options);
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Configuration.AddConfiguration(configuration);
         builder.Logging.AddConfiguration(configuration.GetSection("Logging"));
@@ -66,8 +72,9 @@ public static class SiloServer
         builder.Services.AddSingleton<IHostLifetime, Microsoft.Extensions.Hosting.Internal.ConsoleLifetime>();
         builder.UseOrleans(silo =>
         {
-            Clustering.UseNetwork(silo, options);
+            Clustering.UseNetwork(silo, settings);
             silo.AddBranching();
+            silo.Services.PostConfigure<SharedStorageOptions>(sharing => Share(sharing, settings));
         });
         IHost host = await EmbeddedNode.StartAsync(builder, cancellationToken);
         try
@@ -85,6 +92,16 @@ public static class SiloServer
         finally
         {
             await EmbeddedNode.DisposeAsync(host);
+        }
+    }
+
+    /// <summary>The storage layer speaks of this node by the server's name, and of the same directory.</summary>
+    private static void Share(SharedStorageOptions sharing, ServerSettings settings)
+    {
+        sharing.Directory = settings.SharedStorage;
+        if (sharing.NodeName.Length == 0)
+        {
+            sharing.NodeName = settings.Server.NodeName;
         }
     }
 }

@@ -18,7 +18,7 @@ public sealed class ServerTests : IDisposable
             """{ "Branching": { "Server": { "SiloPort": 1, "GatewayPort": 2 }, "Storage": { "DataRoot": "x" } } }""");
 
         IConfigurationRoot configuration = ServerConfiguration.Read(["--config", file, "--gateway-port=3"]);
-        ServerOptions options = ServerConfiguration.Server(configuration);
+        ServerOptions options = ServerConfiguration.Server(configuration).Server;
 
         Assert.Equal((1, 3, "127.0.0.1"), (options.SiloPort, options.GatewayPort, options.Address));
         Assert.Equal("x", configuration["Branching:Storage:DataRoot"]);
@@ -36,6 +36,16 @@ public sealed class ServerTests : IDisposable
     [InlineData("are both 30000", "--silo-port", "30000")]
     [InlineData("('nowhere') is no IP address", "--address", "nowhere")]
     [InlineData("('10.0.0.1') is no address with a port", "--primary", "10.0.0.1")]
+    [InlineData("('gossip') is none of localhost, development", "--clustering", "gossip")]
+    [InlineData("needs the shared directory", "--clustering", "shared-storage")]
+    [InlineData("needs Orleans:Clustering:ProviderType", "--clustering", "provider")]
+    [InlineData("GatewayPort (0) must be above 0", "--gateway-port", "0")]
+    [InlineData("has no primary node", "--shared-storage", "x", "--primary", "10.0.0.1:11111")]
+    [InlineData("but Clustering is 'shared-storage'",
+        "--shared-storage", "x", "--clustering", "shared-storage", "--Orleans:Clustering:ProviderType", "Redis")]
+    [InlineData("MissedProbes", "--Branching:Membership:MissedProbes", "0")]
+    [InlineData("ProbeTimeout", "--Branching:Membership:ProbeTimeout", "00:00:00")]
+    [InlineData("Branching:Membership:Vote", "--Branching:Membership:Vote", "1")]
     public void A_wrong_setting_is_refused_by_name(string expected, params string[] arguments)
     {
         BranchingException failure = Assert.Throws<BranchingException>(
@@ -61,12 +71,43 @@ public sealed class ServerTests : IDisposable
     }
 
     [Theory]
+    [InlineData(ServerClustering.Development)]
+    [InlineData(ServerClustering.SharedStorage, "--shared-storage", "x")]
+    [InlineData(ServerClustering.SharedStorage,
+        "--shared-storage", "x", "--silo-port", "0", "--gateway-port", "0")]
+    [InlineData(ServerClustering.Localhost, "--shared-storage", "x", "--clustering", "localhost")]
+    [InlineData(ServerClustering.Provider, "--Orleans:Clustering:ProviderType", "Redis")]
+    [InlineData(ServerClustering.Provider, "--shared-storage", "x", "--Orleans:Clustering:ProviderType", "Redis")]
+    public void Nodes_find_each_other_by_what_is_configured(string expected, params string[] arguments)
+    {
+        ServerSettings settings = ServerConfiguration.Server(ServerConfiguration.Read(arguments));
+
+        Assert.Equal(expected, settings.Server.Clustering);
+        Assert.Equal(
+            arguments.Contains("x", StringComparer.Ordinal) ? Path.GetFullPath("x") : null, settings.SharedStorage);
+    }
+
+    [Fact]
+    public void A_path_is_a_shared_directory_and_must_exist()
+    {
+        ClusterAddress address = ClusterAddress.Parse(_directory, clusterId: null);
+        BranchingException absent = Assert.Throws<BranchingException>(
+            () => ClusterAddress.Parse(Path.Combine(_directory, "absent"), clusterId: null));
+        BranchingException neither = Assert.Throws<BranchingException>(
+            () => ClusterAddress.Parse("absent", clusterId: null));
+
+        Assert.Equal((_directory, null), (address.Directory, address.Gateway));
+        Assert.Contains("does not exist here", absent.Message, StringComparison.Ordinal);
+        Assert.Contains("no address of a node and no shared directory", neither.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("127.0.0.1:4000", "127.0.0.1:4000")]
     [InlineData("127.0.0.1", "127.0.0.1:30000")]
     [InlineData("localhost", "127.0.0.1:30000")]
     [InlineData("localhost:5", "127.0.0.1:5")]
     public void An_address_has_the_usual_port_unless_it_names_one(string address, string expected)
-        => Assert.Equal(expected, ClusterConnection.ParseAddress(address).ToString());
+        => Assert.Equal(expected, ClusterAddress.Parse(address, clusterId: null).ToString());
 
     [Fact]
     public async Task A_server_serves_a_connection_or_says_that_it_needs_Orleans()

@@ -18,7 +18,8 @@ internal static class GlobalOptions
 
     public static Option<string?> Cluster { get; } = new("--cluster")
     {
-        Description = "Talk to a running cluster instead: a silo's gateway address, as in 127.0.0.1:30000.",
+        Description = "Talk to a running cluster instead: a node's address, as in 127.0.0.1:30000, or the cluster's "
+            + "shared directory.",
         HelpName = "ADDRESS",
         Recursive = true,
     };

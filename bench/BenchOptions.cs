@@ -10,7 +10,7 @@ internal sealed class BenchOptions
 
     public const string Usage = """
         usage: ./dev bench [ROW ...] [--quick] [--records N] [--runs R] [--seconds S] [--sizes MB,MB,...]
-                           [--branches N] [--only TEXT] [--dir DIRECTORY]
+                           [--branches N] [--rounds N] [--set KEY=VALUE] [--only TEXT] [--dir DIRECTORY]
 
         rows (default: all)
           binding   the RocksDB binding beside db_bench
@@ -18,6 +18,7 @@ internal sealed class BenchOptions
           branch    create a branch until its first acknowledged put and get, with writes to the parent
           import    the command line's import as a process of its own
           grain     get and put through grains in one process
+          failover  kill -9 of the owner among three processes until its database answers again (needs Orleans)
 
         --quick     100,000 records, 3 runs, branch sizes of 10 and 100 MB: shows that everything runs
         --records   records loaded and written (default 1,000,000)
@@ -25,6 +26,8 @@ internal sealed class BenchOptions
         --seconds   length of each run of synced writes (default 3)
         --sizes     sizes of the parent in the branch row, in MB (default 10,100,1000)
         --branches  branches created per size (default 50)
+        --rounds    kills of the failover row (default 20)
+        --set       a setting for the nodes of the failover row, as in Branching:Membership:Votes=2; repeatable
         --only      only measurements whose name contains the text, for example "scan" (binding and store)
         --dir       where the temporary data goes (default: a new directory in the system's temporary folder);
                     a new directory is made in it and removed at the end
@@ -39,6 +42,11 @@ internal sealed class BenchOptions
     public int Seconds { get; private set; } = 3;
 
     public int Branches { get; private set; } = 50;
+
+    public int Rounds { get; private set; } = 20;
+
+    /// <summary>Settings of the nodes of the failover row.</summary>
+    public List<string> NodeSettings { get; } = [];
 
     public int[] SizesMegabytes { get; private set; } = [10, 100, 1000];
 
@@ -60,6 +68,7 @@ internal sealed class BenchOptions
             options.Runs = 3;
             options.Seconds = 1;
             options.Branches = 20;
+            options.Rounds = 3;
             options.SizesMegabytes = [10, 100];
         }
 
@@ -87,13 +96,17 @@ internal sealed class BenchOptions
                 return Number(argument, rest, value => Seconds = value);
             case "--branches":
                 return Number(argument, rest, value => Branches = value);
+            case "--rounds":
+                return Number(argument, rest, value => Rounds = value);
+            case "--set":
+                return Text(argument, rest, NodeSettings.Add);
             case "--sizes":
                 return Sizes(rest);
             case "--only":
                 return Text(argument, rest, value => Only = value);
             case "--dir":
                 return Text(argument, rest, value => ParentDirectory = Path.GetFullPath(value));
-            case "binding" or "store" or "branch" or "import" or "grain":
+            case "binding" or "store" or "branch" or "import" or "grain" or "failover":
                 Rows.Add(argument);
                 return null;
             default:

@@ -48,7 +48,7 @@ internal sealed class ImportBench(BenchOptions options, Report report, string di
         });
     }
 
-    private static string ProgramPath()
+    internal static string ProgramPath()
     {
         // artifacts/<runtime>/bin/Bench/<configuration>/ beside artifacts/<runtime>/bin/ClientApp/<configuration>/
         DirectoryInfo own = new(Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory));

@@ -29,6 +29,7 @@ using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSi
     ("branch", () => new BranchBench(options, report, directory).RunAsync()),
     ("import", () => new ImportBench(options, report, directory).RunAsync()),
     ("grain", () => new GrainBench(options, report, directory).RunAsync()),
+    ("failover", () => new FailoverBench(options, report, directory).RunAsync()),
 ];
 
 int failed = 0;

@@ -14,7 +14,7 @@ namespace Branching.Storage.Snapshots;
 /// </remarks>
 internal sealed class DigestCache
 {
-    /// <summary>Name of the file in the database's directory.</summary>
+    /// <summary>Name of the file in the database's directory, and in that of a restored store.</summary>
     public const string FileName = "digests";
 
     private const string Header = "branching digests 1";
@@ -22,6 +22,7 @@ internal sealed class DigestCache
 
     private readonly ConcurrentDictionary<FileIdentity, string> _digests = new();
     private readonly ConcurrentDictionary<FileIdentity, bool> _used = new();
+    private readonly ConcurrentDictionary<string, bool> _included = new(StringComparer.Ordinal);
     private readonly Lock _saving = new();
     private readonly ILogger _logger;
     private readonly string _path;
@@ -54,6 +55,25 @@ internal sealed class DigestCache
 
         return cache;
     }
+
+    /// <summary>Takes over, once, what a restored store was given to know of its files.</summary>
+    public void Include(string storeDirectory)
+    {
+        if (_included.TryAdd(storeDirectory, true))
+        {
+            foreach ((FileIdentity file, string digest) in Load(storeDirectory, _logger)._digests)
+            {
+                _digests.TryAdd(file, digest);
+            }
+        }
+    }
+
+    /// <summary>Writes what is known of the files of a store that is being restored. Blocking.</summary>
+    public static void Write(
+        Disk disk, string storeDirectory, IEnumerable<KeyValuePair<FileIdentity, string>> digests) =>
+        disk.WriteNewFile(
+            Path.Combine(storeDirectory, FileName),
+            string.Concat(digests.Select(pair => LineOf(pair.Key, pair.Value) + "\n").Prepend(Header + "\n")));
 
     public string? Find(FileIdentity file)
     {

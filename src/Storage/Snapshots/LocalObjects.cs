@@ -160,7 +160,7 @@ public sealed class LocalObjects
             fetched = await shared.FetchFileAsync(name, new FileToFetch(part, rate, progress), cancellationToken)
                 .ConfigureAwait(false);
         }
-        catch (StorageException e) when (e.Kind == FailureKind.MissingStore)
+        catch (StorageException e) when (e.Kind == FailureKind.SnapshotDamaged)
         {
             throw Damaged(shared, name, file, FindingKind.Missing, "it is not there");
         }

@@ -1,4 +1,5 @@
 using Branching.RocksDb;
+using Branching.RocksDb.Files;
 
 namespace Branching.Storage.Snapshots;
 
@@ -28,6 +29,7 @@ public sealed partial class SnapshotRestorer
             _disk.Reach(SnapshotStep.RestoreFileStaged);
         }
 
+        KeepDigests(manifest, staged);
         BranchRecord record = Mark(manifest, staged, options);
         _disk.Reach(SnapshotStep.RestoreMarked);
         count.Enter(SnapshotPhase.Verifying);
@@ -65,6 +67,12 @@ public sealed partial class SnapshotRestorer
         });
         _disk.FlushFile(target);
     }
+
+    /// <summary>The restored store's next snapshot need not read what was verified here.</summary>
+    private void KeepDigests(SnapshotManifest manifest, string staged) => DigestCache.Write(
+        _disk, staged,
+        manifest.Files.Where(file => StoreFileNames.IsImmutable(file.Role)).Select(file => KeyValuePair.Create(
+            FileIdentity.Of(LocalFiles.GetStatus(Path.Combine(staged, file.Name))), file.Sha256)));
 
     private BranchRecord Mark(SnapshotManifest manifest, string staged, RestoreOptions options)
     {

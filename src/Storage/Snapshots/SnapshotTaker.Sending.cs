@@ -13,7 +13,9 @@ public sealed partial class SnapshotTaker
     private async Task<IReadOnlyList<SnapshotFile>> SendAsync(
         Taking taking, Publication publication, string checkpoint, CancellationToken cancellationToken)
     {
-        List<LocalFile> files = FilesOf(checkpoint, taking.Files.StoreOf(taking.Record!.Id));
+        string store = taking.Files.StoreOf(taking.Record!.Id);
+        Digests(taking).Include(store);
+        List<LocalFile> files = FilesOf(checkpoint, store);
         taking.Count.Begin(SnapshotPhase.Sending, files.Count, files.Sum(file => file.Bytes));
         RateLimit? rate = taking.Request.BytesPerSecond is { } own ? new RateLimit(own, _time) : _rate;
         using FileDigester digester = new();

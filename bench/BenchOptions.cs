@@ -17,14 +17,15 @@ internal sealed class BenchOptions
           store     the local store with its writer loop beside db_bench
           branch    create a branch until its first acknowledged put and get, with writes to the parent
           import    the command line's import as a process of its own
+          snapshot  what a snapshot sends, what it does to writers, how long a restore takes
           grain     get and put through grains in one process
           failover  kill -9 of the owner among three processes until its database answers again (needs Orleans)
 
-        --quick     100,000 records, 3 runs, branch sizes of 10 and 100 MB: shows that everything runs
+        --quick     100,000 records, 3 runs, sizes of 10 and 100 MB: shows that everything runs
         --records   records loaded and written (default 1,000,000)
         --runs      runs of each measurement (default 5)
         --seconds   length of each run of synced writes (default 3)
-        --sizes     sizes of the parent in the branch row, in MB (default 10,100,1000)
+        --sizes     sizes of the parent in the branch row, in MB (default 10,100,1000); snapshot: the last
         --branches  branches created per size (default 50)
         --rounds    kills of the failover row (default 20)
         --set       a setting for the nodes of the failover row, as in Branching:Membership:Votes=2; repeatable
@@ -106,7 +107,7 @@ internal sealed class BenchOptions
                 return Text(argument, rest, value => Only = value);
             case "--dir":
                 return Text(argument, rest, value => ParentDirectory = Path.GetFullPath(value));
-            case "binding" or "store" or "branch" or "import" or "grain" or "failover":
+            case "binding" or "store" or "branch" or "import" or "snapshot" or "grain" or "failover":
                 Rows.Add(argument);
                 return null;
             default:

@@ -28,6 +28,7 @@ using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSi
     ("store", () => new StoreBench(options, report, peer, directory).RunAsync()),
     ("branch", () => new BranchBench(options, report, directory).RunAsync()),
     ("import", () => new ImportBench(options, report, directory).RunAsync()),
+    ("snapshot", () => new SnapshotBench(options, report, directory).RunAsync()),
     ("grain", () => new GrainBench(options, report, directory).RunAsync()),
     ("failover", () => new FailoverBench(options, report, directory).RunAsync()),
 ];

@@ -35,6 +35,7 @@ internal sealed class PowerLossRecorder(string root, string copies)
         switch (step.Kind)
         {
             case DiskStepKind.FlushFile or DiskStepKind.FlushDirectory:
+            case DiskStepKind.CreateDirectory when Directory.Exists(step.Path):
                 break;
             case DiskStepKind.AppendFile:
                 _pending.Add(new Content(step.Path, new FileInfo(step.Path).Length));
@@ -64,11 +65,32 @@ internal sealed class PowerLossRecorder(string root, string copies)
         }
         else if (_running is { Kind: DiskStepKind.FlushDirectory } directory)
         {
-            _pending.RemoveAll(
-                effect => effect is not Content && Path.GetDirectoryName(effect.Entry) == directory.Path);
+            Predicate<Effect> covered =
+                effect => effect is not Content && Path.GetDirectoryName(effect.Entry) == directory.Path;
+            Effect[] durable = [.. _pending.Where(effect => covered(effect))];
+            _pending.RemoveAll(covered);
+            foreach (Renamed rename in durable.OfType<Renamed>())
+            {
+                Follow(rename);
+            }
         }
 
         _running = null;
+    }
+
+    /// <summary>What is still to be lost inside a directory or file is now found under its new name.</summary>
+    private void Follow(Renamed rename)
+    {
+        // The durable new name stands for the old one.
+        _pending.RemoveAll(effect => effect is not Content && effect.Path == rename.Path);
+        for (int i = 0; i < _pending.Count; i++)
+        {
+            string path = _pending[i].Path;
+            if (path == rename.Path || path.StartsWith(rename.Path + '/', StringComparison.Ordinal))
+            {
+                _pending[i] = _pending[i] with { Path = rename.Target + path[rename.Path.Length..] };
+            }
+        }
     }
 
     private void Copy(string step)

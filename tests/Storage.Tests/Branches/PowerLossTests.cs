@@ -150,6 +150,8 @@ public sealed class PowerLossTests
     private static async Task<string> DescribeAsync(string path)
     {
         await using DataRoot root = await DataRoot.OpenAsync(TemporaryRoot.OptionsFor(path));
+        Assert.DoesNotContain(
+            root.Reconciliation.Findings, finding => finding.Contains("rebuilt", StringComparison.Ordinal));
         List<string> databases = [];
         foreach (DatabaseName name in root.ListDatabases())
         {

@@ -23,7 +23,8 @@ public sealed partial class DataRoot
         try
         {
             return _shared is { } access
-                ? await CreateSharedAsync(access, name, createdBy, cancellationToken).ConfigureAwait(false)
+                ? await CreateSharedAsync(access, name, createdBy, BuildEmptyAsync, cancellationToken)
+                    .ConfigureAwait(false)
                 : await CreateHereAsync(name, createdBy, cancellationToken).ConfigureAwait(false);
         }
         catch (StorageException e) when (e.Kind != FailureKind.DatabaseExists)
@@ -44,10 +45,12 @@ public sealed partial class DataRoot
                 throw Exists(name, "on this node");
             }
 
+            DatabaseDocument document = new(
+                Formats.Database, DatabaseId.New(_time).ToString(), name.Value, _time.GetUtcNow(), createdBy, Epoch: 1,
+                CleanShutdown: false);
             return await Task.Run(
-                () => MakeDatabaseAsync(new DatabaseDocument(
-                    Formats.Database, DatabaseId.New(_time).ToString(), name.Value, _time.GetUtcNow(), createdBy,
-                    Epoch: 1, CleanShutdown: false)), CancellationToken.None).ConfigureAwait(false);
+                () => MakeDatabaseAsync(document, () => BuildEmptyAsync(document, CancellationToken.None)),
+                CancellationToken.None).ConfigureAwait(false);
         }
         finally
         {
@@ -109,7 +112,13 @@ public sealed partial class DataRoot
         }
     }
 
-    private async Task<Database> MakeDatabaseAsync(DatabaseDocument document)
+    private Task BuildEmptyAsync(DatabaseDocument document, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return BuildAsync(new DatabaseFiles(_disk, Path.Combine(Building, document.Id), _time), document);
+    }
+
+    private async Task<Database> MakeDatabaseAsync(DatabaseDocument document, Func<Task> build)
     {
         DatabaseName name = DatabaseName.Parse(document.Name);
         DatabaseId id = DatabaseId.Parse(document.Id);
@@ -119,7 +128,7 @@ public sealed partial class DataRoot
         try
         {
             _disk.Reach(CrashPoint.DatabaseBuildingStarted);
-            await BuildAsync(new DatabaseFiles(_disk, building, _time), document).ConfigureAwait(false);
+            await build().ConfigureAwait(false);
             _disk.Reach(CrashPoint.DatabaseBuilt);
             _disk.Rename(building, final);
             visible = final;

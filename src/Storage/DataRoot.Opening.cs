@@ -197,6 +197,7 @@ public sealed partial class DataRoot
         Catalog catalog = Catalog.Load(_disk, files.Catalog, DatabaseId.Parse(document.Id));
         try
         {
+            new RestoreRecovery(files, document, catalog, _maxRestoreAttempts, notes).Run();
             IReadOnlyDictionary<StoreId, BranchState> states = new DatabaseReconciler(files, document, catalog,
                 notes).Run();
             if (document.CleanShutdown)

@@ -25,6 +25,7 @@ public sealed partial class DataRoot
     private static readonly TimeSpan _releaseDeadline = TimeSpan.FromSeconds(5);
 
     private bool _serveDetached;
+    private int _maxRestoreAttempts = new SharedStorageOptions().MaxRestoreAttempts;
     private string? _processId;
 
     /// <summary>Whether databases of this root outlive their node.</summary>
@@ -68,7 +69,8 @@ public sealed partial class DataRoot
             return await GetDatabaseAsync(name, cancellationToken).ConfigureAwait(false);
         }
 
-        if (FindServing(name) is { } serving)
+        if (FindServing(name) is { } serving && await IsStillOwnedAsync(serving, cancellationToken)
+            .ConfigureAwait(false))
         {
             return serving;
         }
@@ -77,13 +79,18 @@ public sealed partial class DataRoot
             cancellationToken, _stopping.Token);
         using IDisposable turn = await _turns.EnterAsync(name, stop.Token).ConfigureAwait(false);
         ThrowIfDisposed();
-        if (FindServing(name) is { } meanwhile)
+        if (FindServing(name) is { Tenure.EndCause: null } meanwhile)
         {
             return meanwhile;
         }
 
         try
         {
+            if (_databases.TryGetValue(name, out Database? ended) && ended.Tenure is not null)
+            {
+                await LayDownAsync(ended).ConfigureAwait(false); // Whoever was told of its end waits for this turn.
+            }
+
             return await OwnAsync(access, name, request, progress, stop.Token).ConfigureAwait(false);
         }
         catch (StorageException e)
@@ -118,6 +125,32 @@ public sealed partial class DataRoot
 
     private Database? FindServing(DatabaseName name) =>
         _databases.TryGetValue(name, out Database? database) && database.IsServing ? database : null;
+
+    /// <summary>
+    /// Whether this node goes on as the owner. Without a valid lease shared storage is asked; when it does not answer
+    /// either, nobody can have been told otherwise yet, and the database refuses by itself what it may not answer.
+    /// </summary>
+    private static async Task<bool> IsStillOwnedAsync(Database serving, CancellationToken cancellationToken)
+    {
+        if (serving.Tenure is not { IsValid: false } tenure)
+        {
+            return true;
+        }
+
+        try
+        {
+            await tenure.ConfirmAsync(cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (StorageException) when (tenure.EndCause is null)
+        {
+            return true; // Unknown: the next renewal, or the next call, tells.
+        }
+        catch (StorageException)
+        {
+            return false; // Over: the cause is kept by the tenure, and the database is taken anew.
+        }
+    }
 
     private async Task<Database> OwnAsync(
         SharedAccess access, DatabaseName name, OwnRequest request, IProgress<TakeoverProgress>? progress,

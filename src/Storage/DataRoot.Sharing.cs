@@ -11,8 +11,14 @@ public sealed partial class DataRoot
     /// Reserves the name and the first epoch before anything is visible; the main store's record on shared storage is
     /// the last step before the answer.
     /// </summary>
+    /// <param name="access">Shared storage.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="createdBy">Who asks.</param>
+    /// <param name="build">Builds the database's directory; given its identity.</param>
+    /// <param name="cancellationToken">Ends it before anything is visible.</param>
     private async Task<Database> CreateSharedAsync(
-        SharedAccess access, DatabaseName name, string createdBy, CancellationToken cancellationToken)
+        SharedAccess access, DatabaseName name, string createdBy,
+        Func<DatabaseDocument, CancellationToken, Task> build, CancellationToken cancellationToken)
     {
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(
             cancellationToken, _stopping.Token);
@@ -45,12 +51,15 @@ public sealed partial class DataRoot
         Database? database = null;
         try
         {
-            database = await MakeInTurnAsync(DocumentOf(owned)).ConfigureAwait(false);
+            DatabaseDocument document = DocumentOf(owned);
+            await Task.Run(() => build(document, stop.Token), stop.Token).ConfigureAwait(false); // May take long.
+            database = await MakeInTurnAsync(document).ConfigureAwait(false);
             await AttachAsync(owned, database, OwnedBy.Creation, stop.Token).ConfigureAwait(false);
             return Enter(owned, database);
         }
         catch
         {
+            RemoveQuietly(Path.Combine(Building, id.ToString()));
             await UndoCreationAsync(owned, database).ConfigureAwait(false);
             throw;
         }
@@ -62,7 +71,8 @@ public sealed partial class DataRoot
         try
         {
             ThrowIfDisposed();
-            return await Task.Run(() => MakeDatabaseAsync(document)).ConfigureAwait(false);
+            return await Task.Run(() => MakeDatabaseAsync(document, static () => Task.CompletedTask))
+                .ConfigureAwait(false);
         }
         finally
         {

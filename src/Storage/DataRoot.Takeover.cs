@@ -1,4 +1,5 @@
 using Branching.Storage.Ownership;
+using Branching.Storage.Shared;
 using Branching.Storage.Snapshots;
 
 namespace Branching.Storage;
@@ -110,7 +111,10 @@ public sealed partial class DataRoot
             _disk.Reach(SharingStep.TakeoverStarted);
             string cache = Path.Combine(Fetched, owned.Life.Id.ToString());
             StoreStaging staging = new(
-                owned, files, view, RestorerOf(owned, cache, new RestoreOptions()), _logger);
+                owned, files, view, 
+                RestorerOf(
+                    owned.Access, owned.Shared, owned.Repository, cache, new RestoreOptions(), progress: null),
+                _logger);
             IReadOnlyList<BranchRecord> records = await staging.RunAsync(
                 state.Branches.Values, StoresStagedAtOnce, cancellationToken).ConfigureAwait(false);
             await Task.Run(() => Complete(files, DocumentOf(owned), records), cancellationToken).ConfigureAwait(false);
@@ -212,8 +216,7 @@ public sealed partial class DataRoot
         CatalogState state = await owned.Catalog.ReadAsync(cancellationToken).ConfigureAwait(false);
         DurableLineage lineage = new(owned.Catalog, owned.Tenure, state, _disk);
         await lineage.SyncAsync(database.AllRecords, cancellationToken).ConfigureAwait(false);
-        await database.AttachAsync(owned.Tenure, owned.Access.Options.WhenLeaseCannotBeRenewed, lineage, how)
-            .ConfigureAwait(false);
+        await database.AttachAsync(owned, lineage, how).ConfigureAwait(false);
         if (how is OwnedBy.Return)
         {
             await NoteSnapshotsAsync(owned, database, cancellationToken).ConfigureAwait(false);
@@ -306,9 +309,11 @@ public sealed partial class DataRoot
         Formats.Database, owned.Life.Id.ToString(), owned.Name.Value, owned.Life.CreatedAt, owned.Life.CreatedBy,
         owned.Tenure.Epoch.Value, CleanShutdown: false, Shared: true);
 
-    private IStoreRestorer RestorerOf(OwnedDatabase owned, string cache, RestoreOptions options)
+    private IStoreRestorer RestorerOf(
+        SharedAccess access, ISharedStorage shared, SnapshotRepository repository, string cache,
+        RestoreOptions options, IProgress<SnapshotProgress>? progress)
     {
-        if (owned.Access.Restorer is { } replaced)
+        if (access.Restorer is { } replaced)
         {
             return replaced;
         }
@@ -319,8 +324,8 @@ public sealed partial class DataRoot
         }
 
         return new SnapshotStoreRestorer(
-            new SnapshotRestorer(owned.Access.Snapshots, _time, _logger, _disk), owned.Shared, owned.Repository,
-            LocalObjects.Open(cache, _disk), options);
+            new SnapshotRestorer(access.Snapshots, _time, _logger, _disk), shared, repository,
+            LocalObjects.Open(cache, _disk), options, progress);
     }
 
     private void RemoveQuietly(string path)

@@ -51,6 +51,7 @@ public sealed partial class DataRoot : IAsyncDisposable
     {
         Directory = directory;
         _shared = shared;
+        _maxRestoreAttempts = shared?.Options.MaxRestoreAttempts ?? _maxRestoreAttempts;
         Options = options;
         _disk = disk;
         _logger = logger;
@@ -109,7 +110,8 @@ public sealed partial class DataRoot : IAsyncDisposable
         ThrowIfIllegal(SnapshotOptions.Section, sharing.Snapshots, new SnapshotOptionsValidator());
         SharedAccess? access = sharing.Storage.Directory is not { } directory
             ? null
-            : new SharedAccess(async stop => await PosixSharedStorage.OpenAsync(directory, stop).ConfigureAwait(false))
+            : new SharedAccess(async stop =>
+                await PosixSharedStorage.OpenAsync(directory, cancellationToken: stop).ConfigureAwait(false))
             {
                 Options = sharing.Storage,
                 Ownership = sharing.Ownership,

@@ -19,6 +19,12 @@ public sealed partial class Database
     /// <summary>How the database came to be served by this node.</summary>
     public OwnedBy OwnedBy { get; private set; }
 
+    /// <summary>The database's snapshots on shared storage; <see langword="null"/> as <see cref="Tenure"/>.</summary>
+    public SnapshotRepository? Repository { get; private set; }
+
+    /// <summary>What takes its snapshots; <see langword="null"/> as <see cref="Tenure"/>.</summary>
+    public SnapshotTaker? Taker { get; private set; }
+
     /// <summary>Whether the loss of this node leaves anything of the database.</summary>
     public bool SurvivesItsNode => _sharing is not null;
 
@@ -68,6 +74,28 @@ public sealed partial class Database
         return new SnapshotLag(null, null, null, missing, behind);
     }
 
+    /// <summary>Takes a snapshot of a branch; see <see cref="SnapshotTaker.TakeAsync"/>.</summary>
+    /// <exception cref="StorageException">Also <see cref="FailureKind.NotSupported"/> without shared storage.
+    /// </exception>
+    public async Task<SnapshotResult> TakeSnapshotAsync(
+        BranchName branch, TakeSnapshot request, IProgress<SnapshotProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        ThrowIfClosed();
+        if (Taker is not { } taker || Tenure is not { } tenure)
+        {
+            throw new StorageException(
+                FailureKind.NotSupported,
+                $"No snapshot of {LabelOf(branch)} was taken: no shared storage is configured. Set " +
+                $"{SharedStorageOptions.Section}:Directory.");
+        }
+
+        SnapshotResult result = await taker.TakeAsync(this, branch, tenure, request, progress, cancellationToken)
+            .ConfigureAwait(false);
+        NoteSnapshot(result.Manifest);
+        return result;
+    }
+
     /// <summary>Notes that a snapshot of a store exists for everybody.</summary>
     public void NoteSnapshot(SnapshotManifest manifest)
     {
@@ -100,14 +128,16 @@ public sealed partial class Database
     }
 
     /// <summary>Serves from now on, for as long as the tenure allows.</summary>
-    internal async Task AttachAsync(Tenure tenure, LeaseLoss whenLost, DurableLineage lineage, OwnedBy how)
+    internal async Task AttachAsync(OwnedDatabase owned, DurableLineage lineage, OwnedBy how)
     {
         // A call that raced with the end of the former tenure may have left a slot that asks the former guard.
         await CloseStoresAsync().ConfigureAwait(false);
-        _guard = new TenureGuard(tenure, whenLost);
+        _guard = new TenureGuard(owned.Tenure, owned.Access.Options.WhenLeaseCannotBeRenewed);
         _lineage = lineage;
         OwnedBy = how;
-        Tenure = tenure;
+        Repository = owned.Repository;
+        Taker = new SnapshotTaker(owned.Shared, owned.Repository, owned.Access.Snapshots, _time, _logger);
+        Tenure = owned.Tenure;
     }
 
     /// <summary>Refuses every call from now on, with the reason; the stores are closed afterwards.</summary>

@@ -80,6 +80,30 @@ internal sealed class DatabaseFiles(Disk disk, string directory, TimeProvider ti
         return place;
     }
 
+    public string Intent => Path.Combine(Directory, RestoreIntent.FileName);
+
+    /// <summary>The restore that is under way or was interrupted.</summary>
+    /// <exception cref="StorageException">It cannot be read: then the database must not be served.</exception>
+    public RestoreIntent? TryReadIntent() => Disk.TryReadText(Intent) is { } text
+        ? Documents.Read(
+            text, Formats.Restore, Documents.Default.RestoreIntent, "The record of an interrupted restore", Intent)
+        : null;
+
+    public void WriteIntent(RestoreIntent intent)
+    {
+        string temporary = Intent + ".tmp";
+        Disk.DeleteFile(temporary);
+        Disk.WriteNewFile(temporary, JsonSerializer.Serialize(intent, Documents.Default.RestoreIntent) + "\n");
+        Disk.Replace(temporary, Intent);
+        Disk.FlushDirectory(Directory);
+    }
+
+    public void DeleteIntent()
+    {
+        Disk.DeleteFile(Intent);
+        Disk.FlushDirectory(Directory);
+    }
+
     public DatabaseDocument ReadIdentity()
     {
         string text = Disk.TryReadText(Identity) ?? throw new StorageException(

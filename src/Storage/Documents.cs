@@ -11,6 +11,7 @@ internal static class Formats
 
     /// <summary>A database that never was on shared storage is written as this, which 0.1 reads.</summary>
     public const int DatabaseOfOneNode = 1;
+    public const int Restore = 1;
     public const int Catalog = 1;
     public const int Marker = 1;
 
@@ -111,6 +112,7 @@ internal sealed record FormatDocument(int Format);
 [JsonSerializable(typeof(CatalogDocument))]
 [JsonSerializable(typeof(BranchDocument))]
 [JsonSerializable(typeof(QuarantineReason))]
+[JsonSerializable(typeof(RestoreIntent))]
 internal sealed partial class Documents : JsonSerializerContext
 {
     /// <summary>Reads one document after its format number; damage is a failure that names the file.</summary>

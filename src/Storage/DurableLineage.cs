@@ -91,6 +91,27 @@ internal sealed class DurableLineage
         }
     }
 
+    /// <summary>
+    /// Makes changes known that are true here in any case: when this fails they are made before the next change.
+    /// </summary>
+    public async Task PromiseAsync(IEnumerable<BranchRecord> records)
+    {
+        await _turn.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            foreach (BranchRecord record in records.Where(r => IsLiving(r) || _known.ContainsKey(r.Id)))
+            {
+                _corrections[record.Id] = record;
+            }
+
+            await CorrectAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
     public async Task SetPolicyAsync(string key, string? value, CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -170,7 +191,9 @@ internal sealed class DurableLineage
 
     private async Task CorrectAsync(CancellationToken cancellationToken)
     {
-        foreach (BranchRecord record in _corrections.Values.OrderBy(r => r.Depth).ThenBy(r => r.Id).ToArray())
+        // New ones first: in between, a name may have two stores, but a database is never without its main store.
+        foreach (BranchRecord record in _corrections.Values
+            .OrderByDescending(IsLiving).ThenBy(r => r.Depth).ThenBy(r => r.Id).ToArray())
         {
             await AppendAsync(record, cancellationToken).ConfigureAwait(false);
             _corrections.Remove(record.Id);

@@ -7,7 +7,7 @@ namespace Branching.Storage;
 /// </summary>
 internal sealed class SnapshotStoreRestorer(
     SnapshotRestorer restorer, ISharedStorage shared, SnapshotRepository repository, LocalObjects objects,
-    RestoreOptions options) : IStoreRestorer
+    RestoreOptions options, IProgress<SnapshotProgress>? progress) : IStoreRestorer
 {
     /// <inheritdoc/>
     public long FetchedBytes => objects.FetchedBytes;
@@ -16,6 +16,6 @@ internal sealed class SnapshotStoreRestorer(
     public Task RestoreAsync(
         SnapshotManifest snapshot, string directory, RestoreTarget? target, CancellationToken cancellationToken) =>
         restorer.RestoreStoreAsync(
-            shared, repository, snapshot, directory, objects, options with { Target = target }, progress: null,
+            shared, repository, snapshot, directory, objects, options with { Target = target }, progress,
             cancellationToken);
 }

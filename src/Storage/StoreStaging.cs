@@ -20,6 +20,16 @@ internal sealed class StoreStaging(
         IEnumerable<BranchRecord> shared, int atOnce, CancellationToken cancellationToken)
     {
         List<BranchRecord> records = [.. shared.OrderBy(r => r.Depth).ThenBy(r => r.Id)];
+        HashSet<StoreId> superseded = [.. records.Where(r => r.State != BranchState.Deleted)
+            .GroupBy(r => r.Name).SelectMany(g => g.OrderByDescending(r => r.Id).Skip(1)).Select(r => r.Id)];
+        for (int i = 0; i < records.Count; i++)
+        {
+            // Its owner died between the two changes by which a restored store took the name of another.
+            records[i] = superseded.Contains(records[i].Id)
+                ? records[i] with { State = BranchState.Deleted }
+                : records[i];
+        }
+
         BranchRecord[] living = [.. records.Where(r => r.State != BranchState.Deleted)];
         ConcurrentDictionary<StoreId, BranchState> states = new();
         Report(living.Length);
@@ -44,6 +54,12 @@ internal sealed class StoreStaging(
     private async Task<BranchState> StageOneAsync(BranchRecord record, CancellationToken cancellationToken)
     {
         SnapshotManifest[] candidates = [.. view.Snapshots.Where(s => s.Id.Store == record.Id).Reverse()];
+        if (candidates.Length == 0 && record.Labels.TryGetValue(Database.RestoredFromLabel, out string? origin))
+        {
+            // Its owner died after a restore and before the restored store had a snapshot of its own.
+            candidates = [.. view.Snapshots.Where(s => s.Id.ToString() == origin)];
+        }
+
         DamagedSnapshot? damaged = view.Damaged.FirstOrDefault(
             d => d.Id is { } id && id.Store == record.Id && (candidates.Length == 0 || id > candidates[0].Id));
         if (record.Durability == BranchDurability.Ephemeral || (candidates.Length == 0 && damaged is null))
@@ -102,12 +118,16 @@ internal sealed class StoreStaging(
         return BranchState.Lost;
     }
 
+    private RestoreTarget? TargetOf(BranchRecord record, SnapshotManifest snapshot) =>
+        snapshot.Id.Store == record.Id ? null : new RestoreTarget(owned.Life.Id, record);
+
     private async Task<StorageException?> TryStageAsync(
         BranchRecord record, SnapshotManifest snapshot, CancellationToken cancellationToken)
     {
         try
         {
-            await restorer.RestoreAsync(snapshot, files.StoreOf(record.Id), target: null, cancellationToken)
+            await restorer.RestoreAsync(
+                snapshot, files.StoreOf(record.Id), TargetOf(record, snapshot), cancellationToken)
                 .ConfigureAwait(false);
             return null;
         }

@@ -21,4 +21,18 @@ internal static class Waiting
             await Task.Yield();
         }
     }
+
+    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (!await condition())
+        {
+            if (Stopwatch.GetElapsedTime(start) > Deadline)
+            {
+                throw new TimeoutException($"Not seen in {Deadline.TotalSeconds} s: {what}.");
+            }
+
+            await Task.Yield();
+        }
+    }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using Branching.Storage.Snapshots;
 
 namespace Branching.Storage.Tests.Branches;
 
@@ -43,6 +44,9 @@ internal static class DatabaseShortcuts
     public static Task<BranchRecord> BranchAsync(
         this Database database, string name, string parent = "main", string? operation = null) =>
         database.CreateBranchAsync(new CreateBranch(Name(name), Name(parent), "tests", null, operation), default);
+
+    public static Task<SnapshotResult> SnapshotAsync(this Database database, string branch) =>
+        database.TakeSnapshotAsync(Name(branch), new TakeSnapshot(), null, default);
 
     /// <summary>Everything a branch holds, as "key=value" joined by blanks.</summary>
     public static async Task<string> ReadAllAsync(this Database database, string branch)

@@ -1,0 +1,102 @@
+namespace Branching.Storage;
+
+/// <summary>
+/// Finishes or undoes the swap of a restore that was interrupted, before anything looks for a store (docs/formats.md).
+/// </summary>
+/// <remarks>
+/// <para>
+/// A restore into an existing branch writes its intent, stages the new store in <c>building/</c>, notes in the intent
+/// that it is staged, moves the old store to quarantine and the new one to <c>stores/</c>. That last rename is the
+/// commit point, and the new store's own mark is the stamp: whoever finds it in <c>stores/</c> rolls forward.
+/// </para>
+/// <para>
+/// Before it is staged nothing was changed: the debris goes. Between the two renames there is no live store; both are
+/// whole and the second rename is made. After too many attempts, or when neither store is where it can be, the database
+/// is not served until a person has looked: nothing is guessed.
+/// </para>
+/// </remarks>
+internal sealed class RestoreRecovery(
+    DatabaseFiles files, DatabaseDocument document, Catalog catalog, int maxAttempts, ReconciliationNotes notes)
+{
+    private readonly DatabaseId _id = DatabaseId.Parse(document.Id);
+
+    private Disk Disk => files.Disk;
+
+    public void Run()
+    {
+        if (files.TryReadIntent() is not { } intent)
+        {
+            return;
+        }
+
+        if (intent.Attempts >= maxAttempts)
+        {
+            throw Stuck(intent, $"{intent.Attempts} starts tried to finish it");
+        }
+
+        files.WriteIntent(intent with { Attempts = intent.Attempts + 1 });
+        Disk.Reach(SharingStep.RecoveryCounted);
+        StoreId store = StoreId.Parse(intent.Store);
+        StoreId replaced = StoreId.Parse(intent.Replaces);
+        if (Directory.Exists(files.StoreOf(store)))
+        {
+            Finish(intent, store, replaced);
+        }
+        else if (intent.IsStaged && !Directory.Exists(files.StoreOf(replaced)))
+        {
+            if (!Directory.Exists(files.BuildingOf(store)))
+            {
+                throw Stuck(intent, "neither the old store nor the new one is there");
+            }
+
+            Disk.FlushDirectory(files.Quarantine);
+            Disk.Rename(files.BuildingOf(store), files.StoreOf(store));
+            Disk.Reach(SharingStep.RecoverySwapped);
+            Finish(intent, store, replaced);
+        }
+        else
+        {
+            Undo(intent, store);
+        }
+    }
+
+    private void Finish(RestoreIntent intent, StoreId store, StoreId replaced)
+    {
+        Disk.FlushDirectory(files.Stores);
+        BranchRecord mark = StoreMarker.Read(files.StoreOf(store), _id);
+        Record(files, catalog, mark, replaced, intent.At);
+        files.DeleteIntent();
+        notes.Add($"Finished the restore of branch '{intent.Branch}' of database '{document.Name}' from snapshot " +
+            $"{intent.Snapshot}: its store is {store} now.");
+    }
+
+    private void Undo(RestoreIntent intent, StoreId store)
+    {
+        Disk.DeleteTree(files.BuildingOf(store));
+        files.DeleteIntent();
+        notes.RemovedUnfinished++;
+        notes.Add($"Undid the restore of branch '{intent.Branch}' of database '{document.Name}' from snapshot " +
+            $"{intent.Snapshot}: nothing had been changed. Ask for it again.");
+    }
+
+    /// <summary>Makes the catalog say what the swap did; may be repeated.</summary>
+    public static void Record(
+        DatabaseFiles files, Catalog catalog, BranchRecord restored, StoreId replaced, DateTimeOffset at)
+    {
+        catalog.Set(restored with { State = BranchState.Ready });
+        files.Disk.Reach(SharingStep.RestoreRecorded);
+        if (catalog.Records.TryGetValue(replaced, out BranchRecord? old) && old.State != BranchState.Deleted)
+        {
+            catalog.Set(old with { State = BranchState.Deleted, DeletedAt = at });
+        }
+
+        files.Disk.Reach(SharingStep.RestoreRetired);
+    }
+
+    private StorageException Stuck(RestoreIntent intent, string why) => new(
+        FailureKind.Refused,
+        $"the restore of branch '{intent.Branch}' from snapshot {intent.Snapshot} was interrupted and cannot be " +
+        $"finished: {why}. Nothing is guessed. Look at '{files.Stores}', '{files.Building}' and " +
+        $"'{files.Quarantine}'; put store {intent.Replaces} back from quarantine or keep {intent.Store}, and delete " +
+        $"'{files.Intent}'.");
+}

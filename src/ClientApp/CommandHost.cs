@@ -11,7 +11,8 @@ internal interface ISession : IAsyncDisposable
 /// <summary>Where the databases of a command are.</summary>
 /// <param name="DataRoot">The directory of an embedded node.</param>
 /// <param name="Cluster">The address of a cluster; null for an embedded node.</param>
-internal sealed record SessionTarget(string DataRoot, string? Cluster);
+/// <param name="SharedStorage">Where an embedded node keeps snapshots; null: nowhere.</param>
+internal sealed record SessionTarget(string DataRoot, string? Cluster, string? SharedStorage = null);
 
 /// <summary>
 /// Everything that a command meets of the outside: streams, terminal, environment, clock and the way to the grains.

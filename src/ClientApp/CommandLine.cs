@@ -40,7 +40,10 @@ internal static class CommandLine
     {
         var root = new RootCommand("A branching key-value database: give every application its own writable copy.");
         Option[] everywhere =
-            [GlobalOptions.Data, GlobalOptions.Cluster, GlobalOptions.Json, GlobalOptions.Quiet];
+            [
+                GlobalOptions.Data, GlobalOptions.SharedStorage, GlobalOptions.Cluster, GlobalOptions.Json,
+                GlobalOptions.Quiet,
+            ];
         foreach (Option option in everywhere)
         {
             root.Options.Add(option);
@@ -55,6 +58,10 @@ internal static class CommandLine
             ImportCommand.Create(host),
             ExportCommand.Create(host),
             BranchCommands.Create(host),
+            SnapshotCommands.Create(host),
+            ScheduleCommands.Create(host),
+            GarbageCommand.Create(host),
+            ClusterCommands.Create(host),
             StatsCommand.Create(host),
             ServeCommand.Create(host),
             DemoCommand.Create(host),

@@ -7,6 +7,8 @@ internal static class GlobalOptions
 {
     public const string DataVariable = "BRANCHING_DATA";
 
+    public const string SharedStorageVariable = "BRANCHING_SHARED_STORAGE";
+
     public const string DefaultDataRoot = "./branching-data";
 
     public static Option<string?> Data { get; } = new("--data")
@@ -21,6 +23,14 @@ internal static class GlobalOptions
         Description = "Talk to a running cluster instead: a node's address, as in 127.0.0.1:30000, or the cluster's "
             + "shared directory.",
         HelpName = "ADDRESS",
+        Recursive = true,
+    };
+
+    public static Option<string?> SharedStorage { get; } = new("--shared-storage")
+    {
+        Description = "Directory for snapshots that every node can reach; without it nothing survives the node. "
+            + $"Default: {SharedStorageVariable} in the environment, else none. A cluster's servers have their own.",
+        HelpName = "DIR",
         Recursive = true,
     };
 

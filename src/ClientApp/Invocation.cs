@@ -37,7 +37,9 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
             ?? (Host.Variable(GlobalOptions.DataVariable) is { Length: > 0 } variable
                 ? variable
                 : GlobalOptions.DefaultDataRoot),
-        Parsed.GetValue(GlobalOptions.Cluster));
+        Parsed.GetValue(GlobalOptions.Cluster),
+        Parsed.GetValue(GlobalOptions.SharedStorage)
+            ?? (Host.Variable(GlobalOptions.SharedStorageVariable) is { Length: > 0 } shared ? shared : null));
 
     public Screen Screen => field ??= new Screen(Host);
 
@@ -53,9 +55,12 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
         {
             all = [.. all, "--cluster", cluster];
         }
-        else if (DataIsExplicit)
+        else
         {
-            all = [.. all, "--data", Target.DataRoot];
+            all = DataIsExplicit ? [.. all, "--data", Target.DataRoot] : all;
+            all = Parsed.GetResult(GlobalOptions.SharedStorage) is { Implicit: false }
+                ? [.. all, "--shared-storage", Target.SharedStorage!]
+                : all;
         }
 
         return string.Join(' ', all.Select(Quote));

@@ -6,6 +6,9 @@ namespace Branching.ClientApp;
 /// <summary>Opens sessions.</summary>
 internal static class Sessions
 {
+    /// <summary>The setting that says where shared storage is.</summary>
+    public const string SharedStorageDirectory = "Branching:SharedStorage:Directory";
+
     private static readonly TimeSpan _connectWithin = TimeSpan.FromSeconds(15);
 
     /// <summary>Starts a node in this process, or connects to a cluster.</summary>
@@ -18,8 +21,20 @@ internal static class Sessions
 
         // What goes wrong is told by the command itself; a log beside it would say it twice.
         return new EmbeddedSession(await EmbeddedNode.StartAsync(
-            target.DataRoot, logging: logging => logging.ClearProviders(), ct: cancellationToken));
+            target.DataRoot,
+            logging: logging => logging.ClearProviders(),
+            settings: SettingsOf(target),
+            ct: cancellationToken));
     }
+
+    /// <summary>The configuration of an embedded node.</summary>
+    public static IReadOnlyDictionary<string, string?> SettingsOf(SessionTarget target)
+        => target.SharedStorage is { } shared
+            ? new Dictionary<string, string?>(StringComparer.Ordinal)
+            {
+                [SharedStorageDirectory] = Path.GetFullPath(shared),
+            }
+            : [];
 
     private static async Task<ClusterSession> ConnectAsync(string address, CancellationToken cancellationToken)
     {

@@ -1,5 +1,6 @@
 using Branching.Grains;
 using Branching.Storage;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -37,6 +38,8 @@ public sealed class EmbeddedNode : IAsyncDisposable
     /// <param name="dataRoot">A directory on a local file system.</param>
     /// <param name="configure">Changes the storage options.</param>
     /// <param name="logging">Adds where to log; nothing is logged without.</param>
+    /// <param name="settings">Configuration of the node, as <c>Branching:SharedStorage:Directory</c> and its value; other
+    /// options than these two ways give have their defaults.</param>
     /// <param name="ct">Gives the start up.</param>
     /// <exception cref="BranchingException">
     /// The data root is locked, damaged, of a newer format, or not accessible, the native library is missing, or an
@@ -46,6 +49,7 @@ public sealed class EmbeddedNode : IAsyncDisposable
         string dataRoot,
         Action<StorageOptions>? configure = null,
         Action<ILoggingBuilder>? logging = null,
+        IEnumerable<KeyValuePair<string, string?>>? settings = null,
         CancellationToken ct = default)
     {
         if (string.IsNullOrEmpty(dataRoot))
@@ -56,6 +60,7 @@ public sealed class EmbeddedNode : IAsyncDisposable
 
         string path = Path.GetFullPath(dataRoot);
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.Configuration.AddInMemoryCollection(settings);
         logging?.Invoke(builder.Logging);
         builder.UseOrleans(silo =>
         {

@@ -28,10 +28,10 @@ internal static class BranchCommands
             HelpName = "BRANCH",
             DefaultValueFactory = _ => BranchKey.Main,
         };
-        Option<string[]> label = new("--label", "-l")
+        Option<string[]> label = CommonSymbols.Label("A label to remember with the branch; may be given several times.");
+        Option<bool> ephemeral = new("--ephemeral")
         {
-            Description = "A label to remember with the branch; may be given several times.",
-            HelpName = "NAME=VALUE",
+            Description = "Never snapshotted: gone with its node. For tests.",
         };
         return new ExampledCommand(
             host,
@@ -40,13 +40,17 @@ internal static class BranchCommands
             [
                 "branching branch create shop topic", "branching branch create shop topic/deep --from topic",
                 "branching branch create shop review --label pull-request=41 --label owner=ada",
+                "branching branch create shop scratch --ephemeral",
             ],
-            [database, name, from, label],
+            [database, name, from, label, ephemeral],
             async (invocation, cancellationToken) =>
             {
                 ParseResult parsed = invocation.Parsed;
                 var request = new CreateBranchRequest(
-                    parsed.GetValue(from)!, DatabaseCommands.Creator, Labels(parsed.GetValue(label)));
+                    parsed.GetValue(from)!,
+                    DatabaseCommands.Creator,
+                    CommonSymbols.Pairs(parsed.GetValue(label)),
+                    Durability: parsed.GetValue(ephemeral) ? BranchDurability.Ephemeral : null);
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 long started = host.Time.GetTimestamp();
                 BranchDescription created = await session.Grains.GetBranch(invocation.Database!, parsed.GetValue(name)!)
@@ -83,21 +87,28 @@ internal static class BranchCommands
             async (invocation, cancellationToken) =>
             {
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
-                IReadOnlyList<BranchDescription> branches = await session.Grains.GetDatabase(invocation.Database!)
-                    .ListBranchesAsync(cancellationToken);
+                IDatabaseGrain owner = session.Grains.GetDatabase(invocation.Database!);
+                IReadOnlyList<BranchDescription> branches = await owner.ListBranchesAsync(cancellationToken);
                 if (invocation.Json)
                 {
                     invocation.WriteJson(new JsonArray([.. branches.Select(Descriptions.ToJson)]));
                     return ExitCode.Ok;
                 }
 
+                bool shared = (await owner.DescribeAsync(cancellationToken)).Lag is not null;
                 invocation.Screen.Table(
-                    ["NAME", "PARENT", ">AT SEQUENCE", "CREATED", "BY", "STATE", "LABELS"],
+                    [
+                        "NAME", "PARENT", ">AT SEQUENCE", "CREATED", "BY", "STATE", "DURABILITY", "LAST SNAPSHOT",
+                        ">LAG", "LABELS",
+                    ],
                     branches.Select(b => (IReadOnlyList<string>)
                     [
                         b.Name, b.Parent ?? "", b.Parent is null ? "" : Screen.Number((long)b.BranchSequence),
-                        Screen.Time(b.CreatedAt), b.CreatedBy, Descriptions.State(b), Descriptions.Labels(b),
+                        Screen.Time(b.CreatedAt), b.CreatedBy, Descriptions.State(b),
+                        SnapshotText.Durability(b, shared), SnapshotText.TimeOrDash(b.LastSnapshotAt),
+                        SnapshotText.Lag(b, shared), Descriptions.Labels(b),
                     ]));
+                SnapshotText.NoteWithoutSharedStorage(invocation, shared);
                 return ExitCode.Ok;
             });
     }
@@ -145,6 +156,8 @@ internal static class BranchCommands
                 IBranchGrain grain = session.Grains.GetBranch(invocation.Database!, invocation.Parsed.GetValue(name)!);
                 BranchDescription branch = await grain.DescribeAsync(includeSize: true, cancellationToken);
                 IReadOnlyList<BranchDescription> children = await grain.ListChildrenAsync(cancellationToken);
+                bool shared = (await session.Grains.GetDatabase(invocation.Database!).DescribeAsync(cancellationToken))
+                    .Lag is not null;
                 if (invocation.Json)
                 {
                     JsonObject json = Descriptions.ToJson(branch);
@@ -153,7 +166,7 @@ internal static class BranchCommands
                     return ExitCode.Ok;
                 }
 
-                invocation.Screen.Facts(Facts(branch, children));
+                invocation.Screen.Facts(Facts(branch, children, shared));
                 return ExitCode.Ok;
             });
     }
@@ -196,33 +209,8 @@ internal static class BranchCommands
 
     private static Argument<string> Name() => new("NAME") { Description = "Name of the branch." };
 
-    private static Dictionary<string, string>? Labels(string[]? labels)
-    {
-        if (labels is null or [])
-        {
-            return null;
-        }
-
-        var result = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (string label in labels)
-        {
-            int equals = label.IndexOf('=', StringComparison.Ordinal);
-            if (equals <= 0 || !result.TryAdd(label[..equals], label[(equals + 1)..]))
-            {
-                throw new UserError(
-                    ExitCode.Usage,
-                    equals <= 0
-                        ? $"the label '{label}' is not NAME=VALUE"
-                        : $"the label '{label[..equals]}' is given twice",
-                    "write it like --label owner=ada");
-            }
-        }
-
-        return result;
-    }
-
     private static IEnumerable<(string Name, string Value)> Facts(
-        BranchDescription branch, IReadOnlyList<BranchDescription> children)
+        BranchDescription branch, IReadOnlyList<BranchDescription> children, bool shared)
     {
         yield return ("branch", branch.Name);
         yield return ("database", branch.Database);
@@ -235,6 +223,17 @@ internal static class BranchCommands
         yield return (
             "children", children.Count == 0 ? "none" : string.Join(' ', children.Select(child => child.Name)));
         yield return ("created", $"{Screen.Time(branch.CreatedAt)} by {branch.CreatedBy}");
+        yield return ("durability", branch.Durability == BranchDurability.Durable && !shared
+            ? "this node only: there is no shared storage"
+            : SnapshotText.Durability(branch, shared));
+        if (shared && branch.Durability == BranchDurability.Durable)
+        {
+            yield return ("last snapshot", branch.LastSnapshotAt is { } taken
+                ? $"{Screen.Time(taken)} {branch.LastSnapshotId}".TrimEnd()
+                : "none yet");
+            yield return ("lag", SnapshotText.Lag(branch, shared));
+        }
+
         if (branch.Labels.Count > 0)
         {
             yield return ("labels", Descriptions.Labels(branch));

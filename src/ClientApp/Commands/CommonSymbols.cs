@@ -43,6 +43,12 @@ internal static class CommonSymbols
         Description = "Do not ask.",
     };
 
+    public static Option<string[]> Label(string description) => new("--label", "-l")
+    {
+        Description = description,
+        HelpName = "NAME=VALUE",
+    };
+
     public static Option<RecordFormat?> Format() => new("--format", "-f")
     {
         Description = "tsv, ndjson or csv; from the file's name when left out.",
@@ -62,6 +68,31 @@ internal static class CommonSymbols
                 $"the name '{file ?? "-"}' does not tell its format",
                 "add --format tsv, ndjson or csv"),
         };
+
+    /// <summary>Words of the form NAME=VALUE as names and values; null when there are none.</summary>
+    /// <exception cref="UserError">One has another form, or a name comes twice.</exception>
+    public static Dictionary<string, string>? Pairs(string[]? words)
+    {
+        if (words is null or [])
+        {
+            return null;
+        }
+
+        var result = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (string word in words)
+        {
+            int equals = word.IndexOf('=', StringComparison.Ordinal);
+            if (equals <= 0 || !result.TryAdd(word[..equals], word[(equals + 1)..]))
+            {
+                throw new UserError(
+                    ExitCode.Usage,
+                    equals <= 0 ? $"'{word}' is not NAME=VALUE" : $"'{word[..equals]}' is given twice",
+                    "write it like --label owner=ada");
+            }
+        }
+
+        return result;
+    }
 
     /// <summary>Asks before something is destroyed.</summary>
     /// <exception cref="UserError">There is nobody to ask, or the answer was no.</exception>

@@ -102,12 +102,18 @@ internal static class DatabaseCommands
             else
             {
                 invocation.Screen.Table(
-                    ["NAME", ">BRANCHES", ">SEQUENCE", "CREATED", "BY", "NODE"],
+                    [
+                        "NAME", "STATE", ">BRANCHES", ">SEQUENCE", "CREATED", "BY", "NODE", "LAST SNAPSHOT", ">LAG",
+                        "PROBLEM",
+                    ],
                     databases.Select(d => (IReadOnlyList<string>)
                     [
-                        d.Name, Screen.Number(d.Branches), Screen.Number((long)d.Sequence), Screen.Time(d.CreatedAt),
-                        d.CreatedBy, d.Node,
+                        d.Name, SnapshotText.State(d.State), Screen.Number(d.Branches), Screen.Number((long)d.Sequence),
+                        Screen.Time(d.CreatedAt), d.CreatedBy, d.Node, SnapshotText.TimeOrDash(d.LastSnapshotAt),
+                        SnapshotText.Lag(d.Lag), d.Problem ?? "",
                     ]));
+                SnapshotText.NoteWithoutSharedStorage(
+                    invocation, databases.All(d => d.Lag is not null || d.State == DatabaseState.AtRest));
             }
 
             return ExitCode.Ok;

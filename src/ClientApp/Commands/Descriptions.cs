@@ -17,16 +17,21 @@ internal static class Descriptions
         ["node"] = database.Node,
         ["branches"] = database.Branches,
         ["sequence"] = database.Sequence,
+        ["state"] = SnapshotText.State(database.State),
+        ["lastSnapshotAt"] = Time(database.LastSnapshotAt),
+        ["lag"] = database.Lag is { } lag
+            ? new JsonObject
+            {
+                ["sequences"] = lag.Sequences,
+                ["ageMs"] = lag.Age.TotalMilliseconds,
+                ["branchesNeverTaken"] = lag.BranchesNeverTaken,
+            }
+            : null,
+        ["problem"] = database.Problem,
     };
 
     public static JsonObject ToJson(BranchDescription branch)
     {
-        var labels = new JsonObject();
-        foreach ((string name, string value) in branch.Labels.OrderBy(label => label.Key, StringComparer.Ordinal))
-        {
-            labels[name] = value;
-        }
-
         var json = new JsonObject
         {
             ["database"] = branch.Database,
@@ -38,10 +43,15 @@ internal static class Descriptions
             ["depth"] = branch.Depth,
             ["createdAt"] = Time(branch.CreatedAt),
             ["createdBy"] = branch.CreatedBy,
-            ["labels"] = labels,
+            ["labels"] = ToJson(branch.Labels),
             ["state"] = State(branch),
             ["linkedFiles"] = branch.LinkedFiles,
             ["copiedFiles"] = branch.CopiedFiles,
+            ["durability"] = branch.Durability.ToString().ToLowerInvariant(),
+            ["lastSnapshot"] = branch.LastSnapshotId,
+            ["lastSnapshotAt"] = Time(branch.LastSnapshotAt),
+            ["lagSequences"] = branch.LagSequences,
+            ["lagAgeMs"] = branch.LagAge?.TotalMilliseconds,
         };
         if (branch.Size is { } size)
         {
@@ -50,6 +60,11 @@ internal static class Descriptions
 
         return json;
     }
+
+    /// <summary>Names and values, ordered by name.</summary>
+    public static JsonObject ToJson(IReadOnlyDictionary<string, string> values)
+        => new(values.OrderBy(pair => pair.Key, StringComparer.Ordinal)
+            .Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value)));
 
     public static JsonObject ToJson(BranchSize size) => new()
     {
@@ -84,6 +99,14 @@ internal static class Descriptions
         ["maxOpenStores"] = node.MaxOpenStores,
         ["freeBytes"] = node.FreeBytes,
         ["nativeVersion"] = node.NativeVersion,
+        ["nodeId"] = node.NodeId,
+        ["owned"] = node.Owned is { } owned ? new JsonArray([.. owned.Select(name => (JsonNode)name)]) : null,
+        ["sharedStorage"] = node.SharedStorage,
+        ["sharedStorageProblem"] = node.SharedStorageProblem,
+        ["dirtyStore"] = node.DirtyStore,
+        ["quarantined"] = node.Quarantined,
+        ["processId"] = node.ProcessId,
+        ["startedAt"] = Time(node.StartedAt == default ? null : node.StartedAt),
     };
 
     public static string State(BranchDescription branch) => branch.State switch
@@ -93,13 +116,17 @@ internal static class Descriptions
         BranchState.Deleted => "deleted",
         BranchState.Missing => "missing",
         BranchState.Damaged => "damaged",
+        BranchState.Lost => "lost",
         _ => branch.State.ToString(),
     };
 
-    public static string Labels(BranchDescription branch)
-        => string.Join(
-            ' ', branch.Labels.OrderBy(label => label.Key, StringComparer.Ordinal).Select(l => $"{l.Key}={l.Value}"));
+    public static string Labels(BranchDescription branch) => Labels(branch.Labels);
 
-    private static string Time(DateTimeOffset time)
-        => time.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+    public static string Labels(IReadOnlyDictionary<string, string> labels)
+        => string.Join(
+            ' ', labels.OrderBy(label => label.Key, StringComparer.Ordinal).Select(l => $"{l.Key}={l.Value}"));
+
+    /// <summary>ISO 8601; null for no time.</summary>
+    public static JsonNode? Time(DateTimeOffset? time)
+        => time?.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 }

@@ -77,6 +77,11 @@ internal static class LineageTree
             line += $" [red]({Descriptions.State(branch)})[/]";
         }
 
+        if (branch.Durability == BranchDurability.Ephemeral)
+        {
+            line += " [yellow](ephemeral)[/]";
+        }
+
         if (branch.Labels.Count > 0)
         {
             line += $" [blue]{Markup.Escape(Descriptions.Labels(branch))}[/]";

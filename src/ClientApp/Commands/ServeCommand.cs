@@ -32,6 +32,7 @@ internal static class ServeCommand
                 string[] arguments =
                 [
                     "--data-root", Path.GetFullPath(invocation.Target.DataRoot),
+                    .. SharedStorage(invocation.Target.SharedStorage),
                     .. invocation.Parsed.GetValue(settings) ?? [],
                 ];
                 int exitCode = await SiloServer.RunAsync(arguments, output, error, cancellationToken);
@@ -49,4 +50,7 @@ internal static class ServeCommand
                     "Serve"));
             });
     }
+
+    private static string[] SharedStorage(string? directory)
+        => directory is null ? [] : ["--shared-storage", Path.GetFullPath(directory)];
 }

@@ -107,7 +107,7 @@ public sealed class ErrorTests : CliTest
         List<Command> commands = [];
         Collect(root, commands);
 
-        Assert.Equal(38, commands.Count);
+        Assert.Equal(39, commands.Count);
         foreach (Command command in commands)
         {
             CliResult help = await SucceedAsync([.. PathOf(command), "--help"]);

@@ -152,7 +152,7 @@ public sealed partial class DocumentTests
     private static string Flat(IEnumerable<string> lines)
         => string.Join('\n', lines.Select(line => line.Trim()).Where(line => line.Length > 0)) + "\n";
 
-    [GeneratedRegex("^  (?<name>[a-z]+) .*  ", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("^  (?<name>[a-z]+) ", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex DevUsage();
 
     [GeneratedRegex("^[a-z][a-z-]*$", RegexOptions.ExplicitCapture, 1000)]

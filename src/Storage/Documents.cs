@@ -15,6 +15,9 @@ internal static class Formats
     public const int Catalog = 1;
     public const int Marker = 1;
 
+    /// <summary>Every document on shared storage but manifests, which count for themselves.</summary>
+    public const int Shared = 1;
+
     /// <summary>Refuses what another version wrote.</summary>
     public static void Check(int found, int supported, string what, string path)
     {

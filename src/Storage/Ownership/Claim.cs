@@ -1,16 +1,18 @@
 namespace Branching.Storage.Ownership;
 
-/// <summary>An epoch that is claimed, but does not serve yet.</summary>
-/// <remarks>
-/// Call <see cref="ServeAsync"/> at once, before anything that takes long (a restore): until then nobody renews a
-/// lease, and another node may take the next epoch.
-/// </remarks>
-public sealed class Claim
+/// <summary>An epoch that is claimed, but does not serve yet. Its lease is renewed from now on.</summary>
+/// <remarks>Call <see cref="ServeAsync"/> before anything that takes long, as a restore: it decides whether this
+/// process is the owner. Dispose a claim that will not serve.</remarks>
+public sealed class Claim : IAsyncDisposable
 {
-    internal Claim(HeadsRecord heads, OwnerIdentity owner, OwnerIdentity? formerOwner)
+    private readonly Tenure _tenure;
+    private readonly Func<CancellationToken, Task> _awaitFormerOwner;
+    private bool _serves;
+
+    internal Claim(Tenure tenure, OwnerIdentity? formerOwner, Func<CancellationToken, Task> awaitFormerOwner)
     {
-        Heads = heads;
-        Owner = owner;
+        _tenure = tenure;
+        _awaitFormerOwner = awaitFormerOwner;
         FormerOwner = formerOwner;
     }
 
@@ -18,16 +20,27 @@ public sealed class Claim
     public Epoch Epoch => Heads.Epoch;
 
     /// <summary>What the epoch starts from.</summary>
-    public HeadsRecord Heads { get; }
+    public HeadsRecord Heads => _tenure.Heads;
 
     /// <summary>Who claimed it.</summary>
-    public OwnerIdentity Owner { get; }
+    public OwnerIdentity Owner => _tenure.Owner;
 
     /// <summary>Who had the epoch before; <see langword="null"/> for the first.</summary>
     public OwnerIdentity? FormerOwner { get; }
 
-    /// <summary>Records the heads, checks that the claim is still the newest, waits until no former owner can answer
-    /// any more, and begins to renew the lease.</summary>
+    /// <summary>Records the heads, checks that the claim is still the newest, and waits until no former owner can
+    /// answer any more.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.Fenced"/>: a later claim exists.</exception>
-    public Task<Tenure> ServeAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+    public async Task<Tenure> ServeAsync(CancellationToken cancellationToken)
+    {
+        await _tenure.PutHeadsAsync(cancellationToken).ConfigureAwait(false);
+        await _tenure.ConfirmAsync(cancellationToken).ConfigureAwait(false);
+        await _awaitFormerOwner(cancellationToken).ConfigureAwait(false);
+        await _tenure.BeginServingAsync(cancellationToken).ConfigureAwait(false);
+        _serves = true;
+        return _tenure;
+    }
+
+    /// <summary>Gives up a claim that does not serve; one that does is its tenure's.</summary>
+    public ValueTask DisposeAsync() => _serves ? ValueTask.CompletedTask : _tenure.DisposeAsync();
 }

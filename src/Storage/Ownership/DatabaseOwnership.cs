@@ -1,33 +1,175 @@
+using System.Security.Cryptography;
 using Branching.Storage.Shared;
+using Branching.Storage.Snapshots;
 using Microsoft.Extensions.Logging;
 
 namespace Branching.Storage.Ownership;
 
 /// <summary>Looks at and takes the ownership of one database.</summary>
-/// <param name="shared">The shared storage.</param>
-/// <param name="name">The database's name.</param>
-/// <param name="id">The database's identity.</param>
-/// <param name="options">Lengths of leases.</param>
-/// <param name="time">The clock of this process.</param>
-/// <param name="logger">Told of claims, takeovers and fencing.</param>
-public sealed class DatabaseOwnership(
-    ISharedStorage shared,
-    DatabaseName name,
-    DatabaseId id,
-    OwnershipOptions options,
-    TimeProvider time,
-    ILogger logger)
+/// <remarks>
+/// Only awaits shared storage and the clock: no thread, no thread pool, so that the protocol can be simulated.
+/// </remarks>
+public sealed partial class DatabaseOwnership
 {
+    private readonly ISharedStorage _shared;
+    private readonly DatabasePaths _paths;
+    private readonly OwnershipOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly ProtocolRules _rules;
+    private readonly EpochReader _epochs;
+
+    /// <summary>Looks at one database.</summary>
+    /// <param name="shared">The shared storage.</param>
+    /// <param name="name">The database's name.</param>
+    /// <param name="id">The database's identity.</param>
+    /// <param name="options">Lengths of leases.</param>
+    /// <param name="time">The clock of this process.</param>
+    /// <param name="logger">Told of claims, takeovers and fencing.</param>
+    public DatabaseOwnership(
+        ISharedStorage shared,
+        DatabaseName name,
+        DatabaseId id,
+        OwnershipOptions options,
+        TimeProvider time,
+        ILogger logger)
+        : this(shared, name, id, options, time, logger, ProtocolRules.All)
+    {
+    }
+
+    internal DatabaseOwnership(
+        ISharedStorage shared,
+        DatabaseName name,
+        DatabaseId id,
+        OwnershipOptions options,
+        TimeProvider time,
+        ILogger logger,
+        ProtocolRules rules)
+    {
+        _shared = shared;
+        _paths = new DatabasePaths(name, id);
+        _options = options;
+        _time = time;
+        _logger = logger;
+        _rules = rules;
+        _epochs = new EpochReader(shared, _paths);
+    }
+
     /// <summary>Who owns the database now.</summary>
-    public Task<OwnershipStatus> LookAsync(CancellationToken cancellationToken) =>
-        throw new NotSupportedException(
-            $"{shared.Location} {name} {id} {options.LeaseLength} {time.GetUtcNow()} {logger.IsEnabled(LogLevel.None)}");
+    public async Task<OwnershipStatus> LookAsync(CancellationToken cancellationToken)
+    {
+        EpochState state = await _epochs.ReadAsync(cancellationToken).ConfigureAwait(false);
+        if (state.Newest.Value == 0)
+        {
+            return new OwnershipStatus(state.Newest, null, Released: false, null, HasHeads: false);
+        }
+
+        ClaimDocument claim = await ReadClaimAsync(state.Newest, cancellationToken).ConfigureAwait(false);
+        LeaseDocument? lease =
+            await _epochs.TryReadLeaseAsync(state.Newest, cancellationToken).ConfigureAwait(false);
+        return new OwnershipStatus(
+            state.Newest, OwnerOf(claim), lease?.Released ?? false, claim.At, state.Serving == state.Newest,
+            claim.Drop);
+    }
 
     /// <summary>Claims the next epoch, after the former owner's lease has ended.</summary>
     /// <exception cref="StorageException">
     /// <see cref="FailureKind.NotOwner"/>: the owner renews its lease, or another taker was faster;
     /// <see cref="FailureKind.DatabaseNotFound"/>: the database is dropped.
     /// </exception>
-    public Task<Claim> ClaimAsync(OwnerIdentity me, ClaimOptions options, CancellationToken cancellationToken) =>
-        throw new NotSupportedException();
+    public async Task<Claim> ClaimAsync(
+        OwnerIdentity me, ClaimOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(me);
+        ArgumentNullException.ThrowIfNull(options);
+        EpochState state = await _epochs.ReadAsync(cancellationToken).ConfigureAwait(false);
+        ClaimDocument? former = state.Newest.Value == 0
+            ? null
+            : await ReadClaimAsync(state.Newest, cancellationToken).ConfigureAwait(false);
+        if (former is { Drop: true })
+        {
+            throw Dropped();
+        }
+
+        if (former is not null && former.Owner.NodeId != me.NodeId)
+        {
+            options = options with { FormerOwnerIsThisNode = false };
+        }
+
+        LeaseLook? look = former is null
+            ? null
+            : await LookAtLeaseAsync(former, options, cancellationToken).ConfigureAwait(false);
+        Epoch next = new(state.Newest.Value + 1);
+        if (options.BeforeClaim is { } before)
+        {
+            await before(next, cancellationToken).ConfigureAwait(false);
+        }
+
+        await PutClaimAsync(me, next, cancellationToken).ConfigureAwait(false);
+        _logger.Claimed(_paths.Name, next, former?.Owner.NodeName ?? "nobody");
+        return await CompleteAsync(me, next, former, look, options, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static OwnerIdentity OwnerOf(ClaimDocument claim) =>
+        new(claim.Owner.NodeName, claim.Owner.NodeId, claim.Owner.ProcessId);
+
+    /// <summary>What follows the claim: the lease is renewed, the former one looked at again, the heads
+    /// read.</summary>
+    private async Task<Claim> CompleteAsync(
+        OwnerIdentity me,
+        Epoch next,
+        ClaimDocument? former,
+        LeaseLook? look,
+        ClaimOptions options,
+        CancellationToken cancellationToken)
+    {
+        HeadsRecord none = new(next, new Dictionary<StoreId, IReadOnlyList<SnapshotRange>>(), [], []);
+        Tenure tenure = new(_shared, _paths, me, none, _options, _rules, _time, _logger);
+        tenure.BeginRenewing();
+        try
+        {
+            Func<CancellationToken, Task> awaitFormerOwner =
+                await LookAgainAsync(former, look, options, cancellationToken).ConfigureAwait(false);
+            tenure.Heads = await new HeadsReader(_shared, _paths, _epochs, _rules)
+                .ReadAsync(next, cancellationToken).ConfigureAwait(false);
+            return new Claim(tenure, former is null ? null : OwnerOf(former), awaitFormerOwner);
+        }
+        catch
+        {
+            await tenure.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private async Task PutClaimAsync(OwnerIdentity me, Epoch epoch, CancellationToken cancellationToken)
+    {
+        ClaimDocument claim = new(
+            Formats.Shared, epoch.Value, new OwnerDocument(me.NodeName, me.NodeId, me.ProcessId), _time.GetUtcNow(),
+            (long)_options.LeaseLength.TotalMilliseconds, RandomNumberGenerator.GetHexString(32, lowercase: true),
+            Drop: false);
+        byte[] bytes = SealedDocument.Seal(claim, SharedDocuments.Default.ClaimDocument);
+        if (await _shared.PutOursAsync(_paths.Claim(epoch), bytes, cancellationToken).ConfigureAwait(false))
+        {
+            return;
+        }
+
+        ClaimDocument winner = await ReadClaimAsync(epoch, cancellationToken).ConfigureAwait(false);
+        throw winner.Drop ? Dropped() : NotOwner(winner, "was faster to take it over");
+    }
+
+    private async Task<ClaimDocument> ReadClaimAsync(Epoch epoch, CancellationToken cancellationToken) =>
+        await _epochs.TryReadClaimAsync(epoch, cancellationToken).ConfigureAwait(false)
+        ?? throw new StorageException(
+            FailureKind.Corruption,
+            $"The claim '{_paths.Claim(epoch)}' on shared storage '{_shared.Location}' is listed, but cannot be read. " +
+            "Check the storage; nothing was changed.");
+
+    private StorageException Dropped() => new(
+        FailureKind.DatabaseNotFound,
+        $"Database '{_paths.Name}' ({_paths.Id}) was dropped; nobody can own it any more.");
+
+    private StorageException NotOwner(ClaimDocument owner, string why) => new(
+        FailureKind.NotOwner,
+        $"Node {owner.Owner.NodeName} owns database '{_paths.Name}' (epoch {owner.Epoch}) and {why}. Ask that node; " +
+        "it is taken over when it stops renewing its lease.");
 }

@@ -1,3 +1,4 @@
+using Branching.Storage.Shared;
 using Branching.Storage.Snapshots;
 
 namespace Branching.Storage.Ownership;
@@ -24,9 +25,61 @@ public sealed record HeadsRecord(
     IReadOnlyList<SnapshotId> Retired,
     IReadOnlyList<CatalogRange> Catalog)
 {
+    private HashSet<SnapshotId>? _retired;
+
     /// <summary>The newest snapshot of a store that the epoch starts from.</summary>
-    public SnapshotId? Newest(StoreId store) => throw new NotSupportedException();
+    public SnapshotId? Newest(StoreId store)
+    {
+        if (!Stores.TryGetValue(store, out IReadOnlyList<SnapshotRange>? ranges))
+        {
+            return null;
+        }
+
+        for (int i = ranges.Count - 1; i >= 0; i--)
+        {
+            for (ulong number = ranges[i].Last; number >= ranges[i].First; number--)
+            {
+                SnapshotId id = new(store, ranges[i].Epoch, number);
+                if (!IsRetired(id))
+                {
+                    return id;
+                }
+            }
+        }
+
+        return null;
+    }
 
     /// <summary>Whether a snapshot of an earlier epoch counts.</summary>
-    public bool Lists(SnapshotId id) => throw new NotSupportedException();
+    public bool Lists(SnapshotId id) =>
+        Stores.TryGetValue(id.Store, out IReadOnlyList<SnapshotRange>? ranges)
+        && ranges.Any(r => r.Epoch == id.Epoch && r.First <= id.Number && id.Number <= r.Last)
+        && !IsRetired(id);
+
+    /// <summary>Whether it was retired when the epoch began.</summary>
+    internal bool IsRetired(SnapshotId id) => (_retired ??= [.. Retired]).Contains(id);
+}
+
+/// <summary>Between heads and what is stored of them.</summary>
+internal static class HeadsMapping
+{
+    public static HeadsRecord ToRecord(this HeadsDocument document) => new(
+        new Epoch(document.Epoch),
+        document.Stores.ToDictionary(
+            s => StoreId.Parse(s.Key),
+            s => (IReadOnlyList<SnapshotRange>)
+                [.. s.Value.Select(r => new SnapshotRange(new Epoch(r.Epoch), r.First, r.Last))]),
+        [.. document.Retired.Select(SnapshotId.Parse)],
+        [.. document.Catalog.Select(r => new CatalogRange(new Epoch(r.Epoch), r.Last))]);
+
+    public static HeadsDocument ToDocument(this HeadsRecord heads) => new(
+        Formats.Shared,
+        heads.Epoch.Value,
+        new SortedDictionary<string, List<SnapshotRangeDocument>>(
+            heads.Stores.ToDictionary(
+                s => s.Key.ToString(),
+                s => s.Value.Select(r => new SnapshotRangeDocument(r.Epoch.Value, r.First, r.Last)).ToList()),
+            StringComparer.Ordinal),
+        [.. heads.Retired.Select(id => id.ToString())],
+        [.. heads.Catalog.Select(r => new CatalogRangeDocument(r.Epoch.Value, r.Last))]);
 }

@@ -1,60 +1,201 @@
+using Branching.Storage.Shared;
+using Microsoft.Extensions.Logging;
+
 namespace Branching.Storage.Ownership;
 
 /// <summary>The time in which this process owns a database.</summary>
 /// <remarks>
+/// <para>
 /// Nothing may be answered unless <see cref="IsValid"/> is true after the work was done; nothing counts as published
 /// unless <see cref="ConfirmAsync"/> succeeded after it was put. Thread-safe.
+/// </para>
+/// <para>
+/// Why two owners never answer at once: a renewal writes the lease, then sees no later claim, and only then extends
+/// the validity, counted from before the write. A taker claims after it saw the lease unchanged for a whole length,
+/// and looks at it once more after the claim. A renewal that it did not see was written after its first look or sees
+/// its claim; if the last look shows one, it waits a length more.
+/// </para>
 /// </remarks>
 public sealed partial class Tenure : IAsyncDisposable
 {
-    internal Tenure(DatabaseName name, DatabaseId database, OwnerIdentity owner, HeadsRecord heads)
+    private readonly OwnershipOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _ending = new();
+    private readonly Lock _lock = new();
+    private volatile StorageException? _endCause;
+    private volatile bool _serving;
+    private volatile Stamp? _renewed;
+    private ulong _objects;
+
+    internal Tenure(
+        ISharedStorage shared,
+        DatabasePaths paths,
+        OwnerIdentity owner,
+        HeadsRecord heads,
+        OwnershipOptions options,
+        ProtocolRules rules,
+        TimeProvider time,
+        ILogger logger)
     {
-        Name = name;
-        Database = database;
+        Shared = shared;
+        Paths = paths;
         Owner = owner;
         Heads = heads;
+        Rules = rules;
+        _options = options;
+        _time = time;
+        _logger = logger;
+        Ended = _ending.Token;
     }
 
     /// <summary>The epoch.</summary>
     public Epoch Epoch => Heads.Epoch;
 
     /// <summary>The database's name.</summary>
-    public DatabaseName Name { get; }
+    public DatabaseName Name => Paths.Name;
 
     /// <summary>The database's identity.</summary>
-    public DatabaseId Database { get; }
+    public DatabaseId Database => Paths.Id;
 
     /// <summary>This process.</summary>
     public OwnerIdentity Owner { get; }
 
     /// <summary>What the epoch started from.</summary>
-    public HeadsRecord Heads { get; }
+    public HeadsRecord Heads { get; internal set; }
 
     /// <summary>Whether an answer may be given now. Costs two readings of clocks.</summary>
-    public bool IsValid => throw new NotSupportedException();
+    public bool IsValid => _endCause is null && _serving && _renewed is { } renewed
+        && _time.GetElapsedTime(renewed.Timestamp) < _options.LeaseLength - _options.LeaseMargin
+        // The monotonic clock stands still while a machine is suspended; the wall clock does not.
+        && _time.GetUtcNow() - renewed.Wall <= _options.LeaseLength;
+
+    /// <summary>Cancelled when the tenure is over: fenced, released or disposed.</summary>
+    public CancellationToken Ended { get; }
+
+    /// <summary>Why it is over; <see langword="null"/> while it is not.</summary>
+    public StorageException? EndCause => _endCause;
+
+    internal DateTimeOffset Now => _time.GetUtcNow();
+
+    internal ISharedStorage Shared { get; }
+
+    internal DatabasePaths Paths { get; }
+
+    internal ProtocolRules Rules { get; }
+
+    /// <summary>Publications share it, a collection has it alone.</summary>
+    internal AsyncGate Publications { get; } = new();
+
+    /// <summary>What the repository and the catalog remember for the length of the tenure.</summary>
+    internal TenureMemory Memory { get; } = new();
 
     /// <summary>Refuses to answer when <see cref="IsValid"/> is false.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.LeaseExpired"/>: it may become valid again;
     /// <see cref="FailureKind.Fenced"/> or <see cref="FailureKind.Closed"/>: it never will.</exception>
-    public void ThrowIfInvalid() => throw new NotSupportedException();
-
-    /// <summary>Cancelled when the tenure is over: fenced, released or disposed.</summary>
-    public CancellationToken Ended => throw new NotSupportedException();
-
-    /// <summary>Why it is over; <see langword="null"/> while it is not.</summary>
-    public StorageException? EndCause => throw new NotSupportedException();
+    public void ThrowIfInvalid()
+    {
+        if (!IsValid)
+        {
+            ThrowIfEnded();
+            throw new StorageException(
+                FailureKind.LeaseExpired,
+                $"Node {Owner.NodeName} could not renew its lease of database '{Name}' (epoch {Epoch}) on shared " +
+                $"storage '{Shared.Location}' in time, so another node may own it by now. The outcome of a write is " +
+                "unknown: read before repeating it. It goes on when the storage answers again.");
+        }
+    }
 
     /// <summary>Asks shared storage whether this is still the newest epoch; a later one ends the tenure.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.Fenced"/>: it is not. Any other kind: it is unknown,
     /// and what was put before is neither acknowledged nor withdrawn.</exception>
-    public Task ConfirmAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+    public async Task ConfirmAsync(CancellationToken cancellationToken)
+    {
+        ThrowIfEnded();
+        if (Rules.Fence)
+        {
+            await CheckNewestAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>The next number for the name of an object: never given twice in an epoch.</summary>
-    public ulong NextObjectNumber() => throw new NotSupportedException();
-
-    /// <summary>Gives the database up: answers nothing from now on, then lets the next owner in at once.</summary>
-    public Task ReleaseAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+    public ulong NextObjectNumber() => Interlocked.Increment(ref _objects);
 
     /// <summary>Stops renewing without a release: the next owner waits for the lease to end.</summary>
-    public ValueTask DisposeAsync() => throw new NotSupportedException();
+    public async ValueTask DisposeAsync()
+    {
+        End(new StorageException(
+            FailureKind.Closed, $"This process has given up database '{Name}' (epoch {Epoch}): open it again."));
+        await _renewing.ConfigureAwait(false);
+        _ending.Dispose();
+    }
+
+    /// <summary>Ends the tenure; the first cause stays.</summary>
+    internal void End(StorageException cause)
+    {
+        lock (_lock)
+        {
+            if (_endCause is not null)
+            {
+                return;
+            }
+
+            _endCause = cause;
+        }
+
+        _ending.Cancel();
+    }
+
+    internal async Task PutHeadsAsync(CancellationToken cancellationToken)
+    {
+        byte[] bytes = SealedDocument.Seal(Heads.ToDocument(), SharedDocuments.Default.HeadsDocument);
+        if (!await Shared.PutOursAsync(Paths.Heads(Epoch), bytes, cancellationToken).ConfigureAwait(false))
+        {
+            throw new StorageException(
+                FailureKind.Internal,
+                $"Somebody else wrote '{Paths.Heads(Epoch)}', which is ours alone. The epoch is given up.");
+        }
+    }
+
+    internal async Task CheckNewestAsync(CancellationToken cancellationToken)
+    {
+        Epoch next = new(Epoch.Value + 1);
+        byte[]? bytes = await Shared.TryReadAsync(Paths.Claim(next), cancellationToken).ConfigureAwait(false);
+        if (bytes is not null)
+        {
+            EndFenced(bytes);
+            ThrowIfEnded();
+        }
+    }
+
+    private void ThrowIfEnded()
+    {
+        if (_endCause is { } cause)
+        {
+            throw new StorageException(cause.Kind, cause.Message, cause);
+        }
+    }
+
+    private void EndFenced(byte[] claim)
+    {
+        string by;
+        try
+        {
+            ClaimDocument later = SealedDocument.Open(
+                claim, SharedDocuments.Default.ClaimDocument, Formats.Shared, "The claim", "");
+            by = later.Drop ? "It was dropped" : $"Node {later.Owner.NodeName} took it over";
+        }
+        catch (StorageException)
+        {
+            by = "Somebody took it over (its claim cannot be read)"; // A later claim fences, readable or not.
+        }
+
+        End(new StorageException(
+            FailureKind.Fenced,
+            $"This process owned database '{Name}' in epoch {Epoch}. {by}, so nothing is answered or published here " +
+            "any more. Ask again: the cluster finds the new owner."));
+        _logger.Fenced(Name, Epoch, by);
+    }
+
+    private sealed record Stamp(long Timestamp, DateTimeOffset Wall);
 }

@@ -76,7 +76,7 @@ public interface ISharedStorage
     Task<bool> PutFileIfAbsentAsync(string name, FileToSend file, CancellationToken cancellationToken);
 
     /// <summary>Writes an object to a new local file, durably; the caller compares the digest.</summary>
-    /// <exception cref="StorageException">Also <see cref="FailureKind.MissingStore"/>: there is no such
+    /// <exception cref="StorageException">Also <see cref="FailureKind.SnapshotDamaged"/>: there is no such
     /// object.</exception>
     Task<FetchedFile> FetchFileAsync(string name, FileToFetch file, CancellationToken cancellationToken);
 

@@ -1,0 +1,81 @@
+using System.Collections.Concurrent;
+using Branching.Storage.Shared;
+
+namespace Branching.Storage.Ownership;
+
+/// <summary>Which epochs there are, and the rule of the newest that got as far as to serve.</summary>
+/// <param name="Newest">The newest epoch claimed; 0 for none.</param>
+/// <param name="Serving">The newest epoch with heads; 0 for none.</param>
+/// <param name="Heads">Its heads.</param>
+internal sealed record EpochState(Epoch Newest, Epoch Serving, HeadsRecord? Heads);
+
+/// <summary>Reads claims and heads.</summary>
+internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
+{
+    private readonly ConcurrentDictionary<Epoch, HeadsRecord> _heads = new();
+
+    public async Task<EpochState> ReadAsync(CancellationToken cancellationToken)
+    {
+        ulong newest = 0;
+        ulong serving = 0;
+        foreach (SharedEntry entry in await shared.ListAsync(paths.Epochs, cancellationToken).ConfigureAwait(false))
+        {
+            if (entry.Name.Length < 20 || !DatabasePaths.TryDigits(entry.Name.AsSpan(0, 20), out ulong number))
+            {
+                continue;
+            }
+
+            if (entry.Name.Length == 20 + DatabasePaths.Suffix.Length)
+            {
+                newest = Math.Max(newest, number);
+            }
+            else if (entry.Name.EndsWith(DatabasePaths.HeadsSuffix, StringComparison.Ordinal))
+            {
+                serving = Math.Max(serving, number);
+            }
+        }
+
+        HeadsRecord? heads = serving == 0
+            ? null
+            : await ReadHeadsAsync(new Epoch(serving), cancellationToken).ConfigureAwait(false);
+        return new EpochState(new Epoch(newest), new Epoch(serving), heads);
+    }
+
+    public async Task<ClaimDocument?> TryReadClaimAsync(Epoch epoch, CancellationToken cancellationToken)
+    {
+        string name = paths.Claim(epoch);
+        byte[]? bytes = await shared.TryReadAsync(name, cancellationToken).ConfigureAwait(false);
+        return bytes is null
+            ? null
+            : SealedDocument.Open(
+                bytes, SharedDocuments.Default.ClaimDocument, Formats.Shared, "The claim", name);
+    }
+
+    public async Task<LeaseDocument?> TryReadLeaseAsync(Epoch epoch, CancellationToken cancellationToken)
+    {
+        string name = paths.Lease(epoch);
+        byte[]? bytes = await shared.TryReadAsync(name, cancellationToken).ConfigureAwait(false);
+        return bytes is null
+            ? null
+            : SealedDocument.Open(
+                bytes, SharedDocuments.Default.LeaseDocument, Formats.Shared, "The lease", name);
+    }
+
+    private async Task<HeadsRecord> ReadHeadsAsync(Epoch epoch, CancellationToken cancellationToken)
+    {
+        if (_heads.TryGetValue(epoch, out HeadsRecord? known))
+        {
+            return known; // Written once, never changed.
+        }
+
+        string name = paths.Heads(epoch);
+        byte[] bytes = await shared.TryReadAsync(name, cancellationToken).ConfigureAwait(false)
+            ?? throw new StorageException(
+                FailureKind.Corruption,
+                $"The heads '{name}' on shared storage '{shared.Location}' are listed, but cannot be read. Check the " +
+                "storage.");
+        HeadsRecord heads = SealedDocument.Open(
+            bytes, SharedDocuments.Default.HeadsDocument, Formats.Shared, "The heads", name).ToRecord();
+        return _heads.GetOrAdd(epoch, heads);
+    }
+}

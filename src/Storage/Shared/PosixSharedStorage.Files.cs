@@ -1,0 +1,200 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using Branching.RocksDb.Files;
+
+namespace Branching.Storage.Shared;
+
+/// <summary>Files: sent through <c>.tmp/&lt;digest&gt;.part</c>, which the next attempt continues.</summary>
+public sealed partial class PosixSharedStorage
+{
+    private const int BlockBytes = 1 << 20;
+
+    /// <inheritdoc/>
+    public Task<bool> PutFileIfAbsentAsync(string name, FileToSend file, CancellationToken cancellationToken)
+    {
+        SharedNames.Check(name);
+        ArgumentNullException.ThrowIfNull(file);
+        if (file.Sha256 is not { Length: 64 } || !file.Sha256.All(char.IsAsciiHexDigitLower))
+        {
+            throw new StorageException(
+                FailureKind.InvalidArgument,
+                $"'{Names.Show(file.Sha256)}' is not a digest: use 64 lower-case hexadecimal digits.");
+        }
+
+        return Guarded("PutFileIfAbsent", name,
+            () => Task.Run(() => SendAsync(PathOf(name), file, cancellationToken), cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    public Task<FetchedFile> FetchFileAsync(string name, FileToFetch file, CancellationToken cancellationToken)
+    {
+        SharedNames.Check(name);
+        ArgumentNullException.ThrowIfNull(file);
+        return Guarded("FetchFile", name,
+            () => Task.Run(() => ReceiveAsync(name, file, cancellationToken), cancellationToken));
+    }
+
+    private async Task<bool> SendAsync(string path, FileToSend file, CancellationToken cancellationToken)
+    {
+        CheckMounted();
+        if (TryGetStatus(path, out _))
+        {
+            LocalFiles.FlushDirectory(Path.GetDirectoryName(path)!);
+            return false;
+        }
+
+        for (bool again = false; ; again = true)
+        {
+            (FileStream partial, bool resumed) = OpenPartial(file, again);
+            string temporary = partial.Name;
+            await using (partial.ConfigureAwait(false))
+            {
+                string sha256 = await AppendAsync(partial, file, cancellationToken).ConfigureAwait(false);
+                if (sha256 == file.Sha256)
+                {
+                    // Linked while it is held: nobody else may continue a file that has become an object.
+                    RandomAccess.FlushToDisk(partial.SafeFileHandle);
+                    bool linked = LinkInPlace(temporary, path);
+                    Forget(temporary);
+                    return linked;
+                }
+            }
+
+            Forget(temporary);
+            if (!resumed || again)
+            {
+                throw new StorageException(
+                    FailureKind.Corruption,
+                    $"The file '{file.LocalPath}' is not what its digest says (expected {file.Sha256} over " +
+                    $"{file.Bytes} bytes): it was not sent. Take a new checkpoint; check the disk if it repeats.");
+            }
+        }
+    }
+
+    /// <summary>Opens what a former attempt left, alone; a file of its own when somebody else is at it.</summary>
+    private (FileStream File, bool Resumed) OpenPartial(FileToSend file, bool afresh)
+    {
+        if (!afresh)
+        {
+            string path = Path.Combine(_temporary, file.Sha256 + ".part");
+            FileStream? partial = TryOpenAlone(path);
+            if (partial is not null)
+            {
+                // A second name means that it is an object already: it must not be written to any more.
+                bool usable = partial.Length <= file.Bytes && TryGetStatus(path, out FileStatus status)
+                    && status.LinkCount == 1;
+                if (usable)
+                {
+                    return (partial, partial.Length > 0);
+                }
+
+                partial.Dispose();
+                Forget(path);
+            }
+        }
+
+        return (new FileStream(
+            NewTemporary(), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 0), false);
+    }
+
+    private static FileStream? TryOpenAlone(string path)
+    {
+        const int WouldBlock = 11;
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+        }
+        catch (IOException e) when (e.HResult == WouldBlock)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Reads back what is there, sends the rest, and answers the digest of the whole.</summary>
+    private static async Task<string> AppendAsync(
+        FileStream partial, FileToSend file, CancellationToken cancellationToken)
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
+        try
+        {
+            int count;
+            while ((count = partial.Read(block, 0, BlockBytes)) > 0)
+            {
+                hash.AppendData(block, 0, count);
+                file.Progress?.Report(count);
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            using FileStream source = new(
+                file.LocalPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            source.Position = partial.Length;
+            while ((count = source.Read(block, 0, BlockBytes)) > 0)
+            {
+                await LimitAsync(file.Rate, count, cancellationToken).ConfigureAwait(false);
+                hash.AppendData(block, 0, count);
+                partial.Write(block, 0, count);
+                file.Progress?.Report(count);
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            string sha256 = Convert.ToHexStringLower(hash.GetHashAndReset());
+            return partial.Length == file.Bytes ? sha256 : "";
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(block);
+        }
+    }
+
+    private async Task<FetchedFile> ReceiveAsync(string name, FileToFetch file, CancellationToken cancellationToken)
+    {
+        CheckMounted();
+        using FileStream source = OpenObject(name);
+        using FileStream target = new(
+            file.LocalPath, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] block = ArrayPool<byte>.Shared.Rent(BlockBytes);
+        try
+        {
+            int count;
+            while ((count = source.Read(block, 0, BlockBytes)) > 0)
+            {
+                await LimitAsync(file.Rate, count, cancellationToken).ConfigureAwait(false);
+                hash.AppendData(block, 0, count);
+                target.Write(block, 0, count);
+                file.Progress?.Report(count);
+                cancellationToken.ThrowIfCancellationRequested();
+            }
+
+            RandomAccess.FlushToDisk(target.SafeFileHandle);
+            LocalFiles.FlushDirectory(Path.GetDirectoryName(Path.GetFullPath(file.LocalPath))!);
+            return new FetchedFile(target.Length, Convert.ToHexStringLower(hash.GetHashAndReset()));
+        }
+        catch
+        {
+            Forget(file.LocalPath);
+            throw;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(block);
+        }
+    }
+
+    private FileStream OpenObject(string name)
+    {
+        try
+        {
+            return new FileStream(
+                PathOf(name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw SharedFailures.ObjectMissing(Location, name, e);
+        }
+    }
+
+    private static ValueTask LimitAsync(RateLimit? rate, int bytes, CancellationToken cancellationToken) =>
+        rate?.WaitAsync(bytes, cancellationToken) ?? ValueTask.CompletedTask;
+}

@@ -54,7 +54,8 @@ public sealed class DatabaseLives(ISharedStorage shared)
                 return last.Id == id ? last : throw new StorageException(
                     FailureKind.DatabaseExists,
                     $"Database '{name}' exists on shared storage '{shared.Location}' as {last.Id}, reserved at " +
-                    $"{last.CreatedAt:u} by '{Names.Show(last.CreatedBy)}'. Open that one, drop it, or use another name.");
+                    $"{last.CreatedAt:u} by '{Names.Show(last.CreatedBy)}'. Open that one, drop it, or use " +
+                    "another name.");
             }
 
             if (last?.Id == id)
@@ -158,7 +159,8 @@ public sealed class DatabaseLives(ISharedStorage shared)
         return newest is { Drop: true } ? newest : null;
     }
 
-    private Task PutDroppedAsync(DatabasePaths paths, Epoch epoch, DateTimeOffset at, CancellationToken cancellationToken)
+    private Task<bool> PutDroppedAsync(
+        DatabasePaths paths, Epoch epoch, DateTimeOffset at, CancellationToken cancellationToken)
     {
         // Only a mark for people: the claim is what counts.
         DroppedDocument document = new(Formats.Shared, paths.Id.ToString(), paths.Name.Value, epoch.Value, at);

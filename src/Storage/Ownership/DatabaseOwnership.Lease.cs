@@ -28,7 +28,7 @@ public sealed partial class DatabaseOwnership
             if (!isLast)
             {
                 TimeSpan pause = left < _options.WatchInterval ? left : _options.WatchInterval;
-                await Task.Delay(pause, _time, cancellationToken).ConfigureAwait(false);
+                await Pause.ForAsync(pause, _time, cancellationToken).ConfigureAwait(false);
             }
 
             LeaseLook look = await ReadLeaseAsync(former, cancellationToken).ConfigureAwait(false);
@@ -73,7 +73,7 @@ public sealed partial class DatabaseOwnership
             TimeSpan left = length - _time.GetElapsedTime(began);
             if (left > TimeSpan.Zero)
             {
-                await Task.Delay(left, _time, token).ConfigureAwait(false);
+                await Pause.ForAsync(left, _time, token).ConfigureAwait(false);
             }
         };
     }

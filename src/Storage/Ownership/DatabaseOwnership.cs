@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using Branching.Storage.Shared;
-using Branching.Storage.Snapshots;
 using Microsoft.Extensions.Logging;
 
 namespace Branching.Storage.Ownership;
@@ -161,8 +160,8 @@ public sealed partial class DatabaseOwnership
         await _epochs.TryReadClaimAsync(epoch, cancellationToken).ConfigureAwait(false)
         ?? throw new StorageException(
             FailureKind.Corruption,
-            $"The claim '{_paths.Claim(epoch)}' on shared storage '{_shared.Location}' is listed, but cannot be read. " +
-            "Check the storage; nothing was changed.");
+            $"The claim '{_paths.Claim(epoch)}' on shared storage '{_shared.Location}' is listed, but cannot be " +
+            "read. Check the storage; nothing was changed.");
 
     private StorageException Dropped() => new(
         FailureKind.DatabaseNotFound,

@@ -18,8 +18,8 @@ internal sealed class HeadsReader(
         {
             throw new StorageException(
                 FailureKind.Fenced,
-                $"Epoch {next} of database '{paths.Name}' was claimed here, and epoch {state.Newest} elsewhere since: " +
-                "another node is taking it over. Ask again.");
+                $"Epoch {next} of database '{paths.Name}' was claimed here, and epoch {state.Newest} elsewhere " +
+                "since: another node is taking it over. Ask again.");
         }
 
         SnapshotListing listing =

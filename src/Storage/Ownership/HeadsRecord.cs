@@ -78,7 +78,8 @@ internal static class HeadsMapping
         new SortedDictionary<string, List<SnapshotRangeDocument>>(
             heads.Stores.ToDictionary(
                 s => s.Key.ToString(),
-                s => s.Value.Select(r => new SnapshotRangeDocument(r.Epoch.Value, r.First, r.Last)).ToList()),
+                s => s.Value.Select(r => new SnapshotRangeDocument(r.Epoch.Value, r.First, r.Last)).ToList(),
+                StringComparer.Ordinal),
             StringComparer.Ordinal),
         [.. heads.Retired.Select(id => id.ToString())],
         [.. heads.Catalog.Select(r => new CatalogRangeDocument(r.Epoch.Value, r.Last))]);

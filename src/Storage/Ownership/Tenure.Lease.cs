@@ -43,7 +43,7 @@ public sealed partial class Tenure
                 TimeSpan pause = await TryRenewAsync().ConfigureAwait(false)
                     ? _options.LeaseLength / 3
                     : _options.LeaseLength / 10;
-                await Task.Delay(pause, _time, Ended).ConfigureAwait(false);
+                await Pause.ForAsync(pause, _time, Ended).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (Ended.IsCancellationRequested)

@@ -117,7 +117,8 @@ public sealed partial class PosixSharedStorage : ISharedStorage
     public Task<IReadOnlyList<SharedEntry>> ListAsync(string directory, CancellationToken cancellationToken)
     {
         SharedNames.CheckDirectory(directory);
-        return RunAsync("List", directory, () => (IReadOnlyList<SharedEntry>)List(PathOf(directory)), cancellationToken);
+        return RunAsync<IReadOnlyList<SharedEntry>>(
+            "List", directory, () => List(PathOf(directory)), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -223,7 +224,7 @@ public sealed partial class PosixSharedStorage : ISharedStorage
     }
 
     /// <summary>Gives a complete, fsynced file its name; <see langword="false"/> when the name is taken.</summary>
-    private bool LinkInPlace(string temporary, string path)
+    private static bool LinkInPlace(string temporary, string path)
     {
         CreateParent(path);
         bool linked = LocalFiles.TryCreateHardLink(temporary, path, out int errno);

@@ -22,7 +22,8 @@ internal static class SharedFailures
             _ => (FailureKind.Io, "Check the storage and the system log."),
         };
         string what = name.Length == 0 ? "" : $" of '{name}'";
-        return new StorageException(kind, $"{step}{what} on shared storage '{location}' failed: {e.Message} {advice}", e);
+        return new StorageException(
+            kind, $"{step}{what} on shared storage '{location}' failed: {e.Message} {advice}", e);
     }
 
     /// <summary>An object that a manifest names is not there.</summary>

@@ -43,14 +43,15 @@ internal static class ManifestMapping
         [.. m.Options.Families.Select(f => new FamilyDocument(f.Name, f.Comparator, f.MergeOperator))],
         [.. m.Files.Select(f => new SnapshotFileDocument(f.Name, f.Role, f.Bytes, f.Sha256, f.ObjectName))],
         m.TotalBytes, m.SentBytes,
-        new SortedDictionary<string, string>(m.Labels.ToDictionary(), StringComparer.Ordinal));
+        new SortedDictionary<string, string>(m.Labels.ToDictionary(StringComparer.Ordinal), StringComparer.Ordinal));
 
     private static SnapshotManifest ToManifest(this ManifestDocument d, string sha256) => new(
         d.Format, d.Program, DatabaseId.Parse(d.DatabaseId), DatabaseName.Parse(d.DatabaseName),
         new SnapshotId(StoreId.Parse(d.Store), new Epoch(d.Epoch), d.Number), BranchName.Parse(d.Branch),
         d.Parent is null ? null : StoreId.Parse(d.Parent), new Sequence(d.ParentSequence), d.Depth,
         new Sequence(d.Sequence), d.TakenAt, d.Node, d.RocksDbVersion,
-        new OptionsFingerprint([.. d.Families.Select(f => new FamilyFingerprint(f.Name, f.Comparator, f.MergeOperator))]),
+        new OptionsFingerprint(
+            [.. d.Families.Select(f => new FamilyFingerprint(f.Name, f.Comparator, f.MergeOperator))]),
         [.. d.Files.Select(f => new SnapshotFile(f.Name, f.Role, f.Bytes, f.Sha256, f.Object))],
         d.TotalBytes, d.SentBytes, d.Labels, sha256);
 }

@@ -155,13 +155,26 @@ public sealed class SharedCatalog
         TenureMemory memory = tenure.Memory;
         if (memory.Catalog is null || memory.CatalogInDoubt)
         {
-            EpochState state = new(tenure.Epoch, tenure.Epoch, tenure.Heads);
-            memory.Catalog =
-                await _reader.ReadAsync(() => Task.FromResult(state), cancellationToken).ConfigureAwait(false);
+            memory.Catalog = await ReadOwnAsync(tenure, cancellationToken).ConfigureAwait(false);
             memory.CatalogInDoubt = false;
         }
 
         return memory.Catalog;
+    }
+
+    private async Task<CatalogState> ReadOwnAsync(Tenure tenure, CancellationToken cancellationToken)
+    {
+        EpochState state = new(tenure.Epoch, tenure.Epoch, tenure.Heads);
+        try
+        {
+            return await _reader.ReadAsync(() => Task.FromResult(state), cancellationToken).ConfigureAwait(false);
+        }
+        catch (StorageException e) when (e.Kind == FailureKind.Corruption)
+        {
+            // A later owner may have compacted what this epoch began with: then it is no damage.
+            await tenure.ConfirmAsync(cancellationToken).ConfigureAwait(false);
+            throw;
+        }
     }
 
     private static ulong LastOf(CatalogState state, Epoch epoch) =>
@@ -214,7 +227,8 @@ public sealed class SharedCatalog
         CatalogBaseDocument document = new(
             Formats.Shared, last.Epoch.Value, last.Last,
             [.. state.Branches.Values.OrderBy(b => b.Id).Select(b => BranchDocument.From(b, tenure.Database))],
-            new SortedDictionary<string, string>(state.Policies.ToDictionary(), StringComparer.Ordinal));
+            new SortedDictionary<string, string>(
+                state.Policies.ToDictionary(StringComparer.Ordinal), StringComparer.Ordinal));
         byte[] bytes = SealedDocument.Seal(document, SharedDocuments.Default.CatalogBaseDocument);
 
         // Taken: somebody wrote the base of the same changes before, so it says the same.
@@ -236,5 +250,6 @@ public sealed class SharedCatalog
     }
 
     private static bool IsReplaced((Epoch Epoch, ulong Number) file, CatalogRange by, bool orSame) =>
-        file.Epoch < by.Epoch || (file.Epoch == by.Epoch && (file.Number < by.Last || (orSame && file.Number == by.Last)));
+        file.Epoch < by.Epoch
+        || (file.Epoch == by.Epoch && (file.Number < by.Last || (orSame && file.Number == by.Last)));
 }

@@ -86,7 +86,8 @@ internal sealed class SnapshotLister(ISharedStorage shared, DatabasePaths paths,
         foreach (SharedEntry entry in entries)
         {
             string fullName = $"{paths.SnapshotsOf(store)}/{entry.Name}";
-            if (entry.IsDirectory || !DatabasePaths.TryPair(entry.Name, out ulong epoch, out ulong number, out string rest)
+            if (entry.IsDirectory
+                || !DatabasePaths.TryPair(entry.Name, out ulong epoch, out ulong number, out string rest)
                 || KindOf(rest, out Epoch by) is not { } kind)
             {
                 listing.Unknown.Add(fullName);

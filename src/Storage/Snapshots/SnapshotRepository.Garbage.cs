@@ -109,15 +109,7 @@ public sealed partial class SnapshotRepository
 
             if (listing.Retired.Contains(id))
             {
-                if (collection.DryRun)
-                {
-                    collection.Deleted.AddRange(files.Select(f => f.FullName));
-                    continue;
-                }
-
-                await collection.Tenure.ConfirmAsync(cancellationToken).ConfigureAwait(false);
-                collection.Deleted.AddRange(
-                    await DeleteRetiredAsync(id, cancellationToken).ConfigureAwait(false));
+                await CollectRetiredAsync(collection, id, files, cancellationToken).ConfigureAwait(false);
                 continue;
             }
 
@@ -133,6 +125,23 @@ public sealed partial class SnapshotRepository
                     await DeleteAsync(collection, file.FullName, 0, cancellationToken).ConfigureAwait(false);
                 }
             }
+        }
+    }
+
+    private async Task CollectRetiredAsync(
+        Collection collection, SnapshotId id, List<SnapshotEntry> files, CancellationToken cancellationToken)
+    {
+        _known.TryRemove(id, out _);
+        foreach (SnapshotEntry file in files.Where(f => f.Kind != SnapshotEntryKind.Retired))
+        {
+            await DeleteAsync(collection, file.FullName, 0, cancellationToken).ConfigureAwait(false);
+        }
+
+        // Not in the same collection as its manifest, and not before a late manifest can have arrived.
+        bool isAlone = files.TrueForAll(f => f.Kind == SnapshotEntryKind.Retired);
+        foreach (SnapshotEntry file in files.Where(f => isAlone && f.Entry.ModifiedAt <= collection.Before))
+        {
+            await DeleteAsync(collection, file.FullName, 0, cancellationToken).ConfigureAwait(false);
         }
     }
 

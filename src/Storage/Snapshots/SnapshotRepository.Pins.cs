@@ -109,8 +109,8 @@ public sealed partial class SnapshotRepository
         {
             throw new StorageException(
                 FailureKind.InvalidArgument,
-                $"'{Names.Show(pin)}' is not the name of a pin: use 1 to {MaxPinLength} of A-Z, a-z, 0-9, '.', '_' and " +
-                "'-', not beginning with '.'.");
+                $"'{Names.Show(pin)}' is not the name of a pin: use 1 to {MaxPinLength} of A-Z, a-z, 0-9, '.', '_' " +
+                "and '-', not beginning with '.'.");
         }
 
         SharedNames.Check(name);

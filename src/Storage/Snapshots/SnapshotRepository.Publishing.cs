@@ -199,26 +199,24 @@ public sealed partial class SnapshotRepository
         }
     }
 
-    /// <summary>Deletes what a retired snapshot left: the tombstone last, so that it stays retired throughout.</summary>
+    /// <summary>Deletes what a retired snapshot left, apart from the tombstone: a manifest whose put was answered
+    /// with a failure may still arrive, and must stay retired. The tombstone goes with a later collection.</summary>
     private async Task<List<string>> DeleteRetiredAsync(SnapshotId snapshot, CancellationToken cancellationToken)
     {
         _known.TryRemove(snapshot, out _);
         List<string> deleted = [];
-        if (await _shared.DeleteAsync(_paths.Manifest(snapshot), cancellationToken).ConfigureAwait(false))
-        {
-            deleted.Add(_paths.Manifest(snapshot));
-        }
-
         string directory = _paths.SnapshotsOf(snapshot.Store);
         string stem = _paths.Manifest(snapshot)[(directory.Length + 1)..^DatabasePaths.Suffix.Length];
         IReadOnlyList<SharedEntry> entries =
             await _shared.ListAsync(directory, cancellationToken).ConfigureAwait(false);
-        foreach (SharedEntry entry in entries
-            .Where(e => e.Name.StartsWith(stem + ".", StringComparison.Ordinal))
-            .OrderBy(e => e.Name.Contains(".retired-", StringComparison.Ordinal)))
+        foreach (SharedEntry entry in entries)
         {
-            await _shared.DeleteAsync($"{directory}/{entry.Name}", cancellationToken).ConfigureAwait(false);
-            deleted.Add($"{directory}/{entry.Name}");
+            if (entry.Name.StartsWith(stem + ".", StringComparison.Ordinal)
+                && !entry.Name.Contains(".retired-", StringComparison.Ordinal))
+            {
+                await _shared.DeleteAsync($"{directory}/{entry.Name}", cancellationToken).ConfigureAwait(false);
+                deleted.Add($"{directory}/{entry.Name}");
+            }
         }
 
         return deleted;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Branching.Storage.Ownership;
@@ -16,6 +17,8 @@ internal sealed class SimulatedCluster
 {
     public static readonly DatabaseName Name = DatabaseName.Parse("shop");
     public static readonly DatabaseId Id = DatabaseId.Parse("0123456789abcdef0123456789abcdef");
+
+    private static readonly ConcurrentDictionary<string, string> _digests = new(StringComparer.Ordinal);
 
     private readonly SimulatedWorld _world;
     private readonly MemorySharedStorage _memory;
@@ -53,9 +56,9 @@ internal sealed class SimulatedCluster
             new SimulatedNode(this, node).Start(life: 1);
         }
 
-        _world.Run(_world.Now + TimeSpan.FromSeconds(150));
+        _world.Run(_world.Now + TimeSpan.FromSeconds(90));
         CheckSnapshots();
-        CheckCatalog(Await(_observedCatalog.ReadAsync(default)));
+        CheckCatalog(Await(_observedCatalog.ReadAsync(default)), CataloguedSoFar());
     }
 
     public SimulatedStorage Connect(SimulatedProcess process) => new(_world, process, _memory, OnEffect);
@@ -96,15 +99,18 @@ internal sealed class SimulatedCluster
         Counts.Changes++;
     }
 
+    /// <summary>What was acknowledged before somebody begins to take over.</summary>
+    public IReadOnlyList<string> CataloguedSoFar() => [.. _policies];
+
     /// <summary>(d) Every acknowledged change is in the state of every later owner.</summary>
-    public void CheckCatalog(CatalogState state)
+    public void CheckCatalog(CatalogState state, IReadOnlyList<string> acknowledged)
     {
-        string? lost = _policies.FirstOrDefault(key => !state.Policies.ContainsKey(key));
+        string? lost = acknowledged.FirstOrDefault(key => !state.Policies.ContainsKey(key));
         Require(lost is null, $"the acknowledged change {lost} of the catalog is lost");
     }
 
-    public static string DigestOf(string content) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(content)));
+    public static string DigestOf(string content) => _digests.GetOrAdd(
+        content, static content => Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(content))));
 
     private void OnEffect(string kind, string name, bool happened)
     {
@@ -136,7 +142,8 @@ internal sealed class SimulatedCluster
         _tenures.RemoveAll(t => t.Process.Crashed || t.Tenure.EndCause is not null);
         int valid = _tenures.Count(t => t.Tenure.IsValid);
         Require(valid <= 1, $"{valid} owners may answer at once: " +
-            string.Join(", ", _tenures.Where(t => t.Tenure.IsValid).Select(t => $"{t.Process.Id} in {t.Tenure.Epoch}")));
+            string.Join(", ", _tenures.Where(t => t.Tenure.IsValid)
+                .Select(t => $"{t.Process.Id} in {t.Tenure.Epoch}")));
         if (_dirty)
         {
             _dirty = false;

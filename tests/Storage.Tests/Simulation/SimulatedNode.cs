@@ -95,6 +95,7 @@ internal sealed class SimulatedNode(SimulatedCluster cluster, int number)
             OwnershipStatus status = await ownership.LookAsync(default);
             bool mine = status.Owner?.NodeId == me.NodeId && status.Owner.ProcessId != process.Id;
             ClaimOptions options = new(FormerOwnerIsThisNode: mine, WaitForLease: !_world.Chance(0.05));
+            IReadOnlyList<string> before = cluster.CataloguedSoFar();
             Claim claim = await ownership.ClaimAsync(me, options, default);
             await using (claim)
             {
@@ -102,7 +103,7 @@ internal sealed class SimulatedNode(SimulatedCluster cluster, int number)
                 await using (tenure)
                 {
                     cluster.Serves(process, tenure);
-                    cluster.CheckCatalog(await _catalog.ReadAsync(tenure, default));
+                    cluster.CheckCatalog(await _catalog.ReadAsync(tenure, default), before);
                     await Task.WhenAll(AnswerAsync(tenure), WorkAsync(tenure));
                 }
             }
@@ -141,7 +142,7 @@ internal sealed class SimulatedNode(SimulatedCluster cluster, int number)
             < 8 => PublishAsync(tenure),
             < 12 => CatalogueAsync(tenure),
             < 15 => _repository.CollectAsync(
-                tenure, new GarbageOptions(Grace: TimeSpan.FromSeconds(_world.Random.Next(0, 6))), default),
+                tenure, new GarbageOptions(Grace: TimeSpan.FromSeconds(_world.Random.Next(5, 12))), default),
             < 18 => RetireAsync(tenure),
             18 => _catalog.CompactAsync(tenure, default),
             _ => _world.Chance(0.3) ? tenure.ReleaseAsync(default) : Task.CompletedTask,

@@ -52,7 +52,10 @@ internal sealed class SimulatedStorage(
         string kind, string name, Func<Task<T>> effect, CancellationToken cancellationToken)
     {
         TaskCompletionSource<T> answer = new();
-        cancellationToken.UnsafeRegister(_ => answer.TrySetCanceled(cancellationToken), null);
+        CancellationTokenRegistration registration =
+            cancellationToken.UnsafeRegister(_ => answer.TrySetCanceled(cancellationToken), null);
+        _ = answer.Task.ContinueWith(
+            _ => registration.Dispose(), default, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         double fate = world.Random.NextDouble();
         bool changes = kind is "put" or "replace" or "delete";
         if (fate < 0.01)
@@ -63,7 +66,7 @@ internal sealed class SimulatedStorage(
 
         // The process may be paused before the request leaves it; then nothing holds it up any more.
         world.Schedule(world.Milliseconds(0, 3), process, () =>
-            world.Schedule(Travel(), null, () =>
+            world.Schedule(Travel(kind), null, () =>
             {
                 if (changes && fate < 0.015)
                 {
@@ -91,7 +94,8 @@ internal sealed class SimulatedStorage(
 
     private void Answer(Action answer) => world.Schedule(world.Milliseconds(0, 5), process, answer);
 
-    private TimeSpan Travel() => world.Chance(0.02) ? world.Milliseconds(0, 6000) : world.Milliseconds(0, 8);
+    // Deletions are the steps whose lateness could hurt a successor most.
+    private TimeSpan Travel(string kind) => world.Chance(kind == "delete" ? 0.05 : 0.02) ? world.Milliseconds(0, 6000) : world.Milliseconds(0, 8);
 
     private static StorageException Failed(string kind, string name) => new(
         FailureKind.SharedStorageUnavailable, $"Simulated failure of {kind} '{name}'.");

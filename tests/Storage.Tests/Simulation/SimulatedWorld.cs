@@ -4,6 +4,8 @@ namespace Branching.Storage.Tests.Simulation;
 internal sealed class SimulatedWorld(int seed)
 {
     private readonly PriorityQueue<(SimulatedProcess? Process, Action Action), (long At, long Order)> _events = new();
+    private readonly int _thread = Environment.CurrentManagedThreadId;
+    private volatile string? _escaped;
     private long _order;
 
     public Random Random { get; } = new(seed);
@@ -14,8 +16,17 @@ internal sealed class SimulatedWorld(int seed)
 
     /// <summary>Runs <paramref name="action"/> later, unless its process has crashed by then; a paused process runs
     /// it when it goes on.</summary>
-    public void Schedule(TimeSpan after, SimulatedProcess? process, Action action) =>
+    public void Schedule(TimeSpan after, SimulatedProcess? process, Action action)
+    {
+        if (Environment.CurrentManagedThreadId != _thread)
+        {
+            // Thrown here it would end up in some task; the schedule as a whole is worth nothing.
+            _escaped ??= Environment.StackTrace;
+            return;
+        }
+
         _events.Enqueue((process, action), ((Now + after).Ticks, _order++));
+    }
 
     /// <summary>Runs until nothing is left to do, or until <paramref name="end"/>.</summary>
     public void Run(TimeSpan end)
@@ -36,6 +47,11 @@ internal sealed class SimulatedWorld(int seed)
             }
 
             next.Action();
+            if (_escaped is not null)
+            {
+                throw new InvalidOperationException("Something left the simulation's thread: " + _escaped);
+            }
+
             AfterEvent?.Invoke();
         }
     }

@@ -1,5 +1,4 @@
 using Branching.Storage.Ownership;
-using Branching.Storage.Shared;
 
 namespace Branching.Storage.Tests.Ownership;
 

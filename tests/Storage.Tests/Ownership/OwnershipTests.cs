@@ -5,7 +5,7 @@ namespace Branching.Storage.Tests.Ownership;
 /// <summary>Lives, claims, leases and tenures, by a clock that the test moves.</summary>
 public sealed class OwnershipTests
 {
-    private readonly OwnedDatabase _database = new();
+    private readonly SharedShop _database = new();
 
     [Fact]
     public async Task The_first_owner_serves_at_once_and_every_claim_counts_one_up()
@@ -162,8 +162,8 @@ public sealed class OwnershipTests
     {
         DatabaseLives lives = new(_database.Memory);
         DatabaseId other = DatabaseId.Parse(new string('f', 32));
-        Life life = await ReserveAsync(lives, OwnedDatabase.Id);
-        Assert.Equal(life, await ReserveAsync(lives, OwnedDatabase.Id));
+        Life life = await ReserveAsync(lives, SharedShop.Id);
+        Assert.Equal(life, await ReserveAsync(lives, SharedShop.Id));
         Assert.Equal(
             FailureKind.DatabaseExists,
             (await Assert.ThrowsAsync<StorageException>(() => ReserveAsync(lives, other))).Kind);
@@ -172,7 +172,7 @@ public sealed class OwnershipTests
 
         await lives.DropAsync(tenure, default);
 
-        Assert.True((await lives.FindAsync(OwnedDatabase.Name, default))!.Dropped);
+        Assert.True((await lives.FindAsync(SharedShop.Name, default))!.Dropped);
         Assert.False(tenure.IsValid);
         Assert.Equal(
             FailureKind.DatabaseNotFound,
@@ -181,14 +181,14 @@ public sealed class OwnershipTests
         await lives.CleanAsync(life with { Dropped = true }, default);
         Assert.DoesNotContain(_database.Memory.Names, n => n.Contains("/objects/", StringComparison.Ordinal));
         Assert.NotNull(_database.Memory.Peek(_database.Paths.Claim(new Epoch(2))));
-        Assert.Equal([OwnedDatabase.Name], await lives.ListAsync(default));
+        Assert.Equal([SharedShop.Name], await lives.ListAsync(default));
     }
 
     [Fact]
     public async Task A_fenced_owner_drops_nothing()
     {
         DatabaseLives lives = new(_database.Memory);
-        await ReserveAsync(lives, OwnedDatabase.Id);
+        await ReserveAsync(lives, SharedShop.Id);
         await using Tenure first = await _database.OwnAsync("one");
         Claim claim = await _database.ClaimAsync("two", new ClaimOptions(WaitForLease: false));
 
@@ -196,7 +196,7 @@ public sealed class OwnershipTests
             await Assert.ThrowsAsync<StorageException>(() => lives.DropAsync(first, default));
 
         Assert.Equal(FailureKind.Fenced, failure.Kind);
-        Assert.False((await lives.FindAsync(OwnedDatabase.Name, default))!.Dropped);
+        Assert.False((await lives.FindAsync(SharedShop.Name, default))!.Dropped);
         await claim.DisposeAsync();
     }
 
@@ -210,10 +210,12 @@ public sealed class OwnershipTests
     }
 
     private static Task<Life> ReserveAsync(DatabaseLives lives, DatabaseId id) =>
-        lives.ReserveAsync(OwnedDatabase.Name, id, "tests", DateTimeOffset.UnixEpoch, default);
+        lives.ReserveAsync(SharedShop.Name, id, "tests", DateTimeOffset.UnixEpoch, default);
 
     private void Advance(int milliseconds)
     {
+        // Without the context of the test runner, what waits for the clock goes on within Advance.
+        SynchronizationContext.SetSynchronizationContext(null);
         for (int i = 0; i < milliseconds; i += 50)
         {
             _database.Time.Advance(TimeSpan.FromMilliseconds(50));

@@ -95,7 +95,8 @@ internal sealed class SimulatedStorage(
     private void Answer(Action answer) => world.Schedule(world.Milliseconds(0, 5), process, answer);
 
     // Deletions are the steps whose lateness could hurt a successor most.
-    private TimeSpan Travel(string kind) => world.Chance(kind == "delete" ? 0.05 : 0.02) ? world.Milliseconds(0, 6000) : world.Milliseconds(0, 8);
+    private TimeSpan Travel(string kind) =>
+        world.Chance(kind == "delete" ? 0.05 : 0.02) ? world.Milliseconds(0, 6000) : world.Milliseconds(0, 8);
 
     private static StorageException Failed(string kind, string name) => new(
         FailureKind.SharedStorageUnavailable, $"Simulated failure of {kind} '{name}'.");

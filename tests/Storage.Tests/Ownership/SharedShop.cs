@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Branching.Storage.Tests.Ownership;
 
 /// <summary>A database on shared storage in memory, and nodes that own it by a clock the test moves.</summary>
-internal sealed class OwnedDatabase
+internal sealed class SharedShop
 {
     public static readonly DatabaseName Name = DatabaseName.Parse("shop");
     public static readonly DatabaseId Id = DatabaseId.Parse("0123456789abcdef0123456789abcdef");

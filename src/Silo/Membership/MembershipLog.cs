@@ -204,8 +204,8 @@ internal sealed class MembershipLog
 
         throw new StorageException(
             FailureKind.Corruption,
-            $"The table of members in '{PathOf(_directory)}' has lost version {Volatile.Read(ref _newestSeen)}, which " +
-            "this process has read. Somebody deleted it: stop every node of the cluster and start them again.");
+            $"The table of members in '{PathOf(_directory)}' has lost version {Volatile.Read(ref _newestSeen)}, " +
+            "which this process has read. Somebody deleted it: stop every node of the cluster and start them again.");
     }
 
     private MembershipDocument Parse(byte[] content, int version)

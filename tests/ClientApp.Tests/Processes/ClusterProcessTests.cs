@@ -69,7 +69,7 @@ public sealed class ClusterProcessTests : CliTest
             nodes[owner] = await StartAsync(owner);
             IReadOnlyDictionary<string, string> again =
                 await AgreeAsync(found => found.Values.All(state => state == "Active"));
-            string value = await UntilReadAsync(connection, "d");
+            string value = await UntilReadAsync(connection, "d", nodes);
 
             Assert.Equal(2, states.Values.Count(state => state == "Active"));
             Assert.Equal(3, again.Count);
@@ -92,7 +92,8 @@ public sealed class ClusterProcessTests : CliTest
 
     /// <summary>A read right after a failover may still meet the dead node; it is repeated, which is always safe.
     /// </summary>
-    private static async Task<string> UntilReadAsync(ClusterConnection connection, string database)
+    private static async Task<string> UntilReadAsync(
+        ClusterConnection connection, string database, NodeProcess[] nodes)
     {
         using CancellationTokenSource deadline = new(_agreeWithin);
         List<string> failures = [];
@@ -109,7 +110,10 @@ public sealed class ClusterProcessTests : CliTest
             {
                 failures.Add($"{e.GetType().Name}: {e.Message}");
                 Assert.False(
-                    deadline.IsCancellationRequested, string.Join(Environment.NewLine, failures.Distinct()));
+                    deadline.IsCancellationRequested,
+                    string.Join(
+                        Environment.NewLine,
+                        [.. failures.Distinct(), .. nodes.Select(node => $"{node.Name}: {node.Output}")]));
                 await Task.Delay(TimeSpan.FromMilliseconds(200));
             }
         }

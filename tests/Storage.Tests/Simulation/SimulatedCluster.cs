@@ -32,9 +32,9 @@ internal sealed class SimulatedCluster
     private Epoch _answering;
     private bool _dirty;
 
-    public SimulatedCluster(int seed, ProtocolRules rules)
+    public SimulatedCluster(int seed, ProtocolRules rules, double lateDeletions = 0.05)
     {
-        _world = new SimulatedWorld(seed) { AfterEvent = CheckAfterEvent };
+        _world = new SimulatedWorld(seed) { AfterEvent = CheckAfterEvent, LateDeletions = lateDeletions };
         Rules = rules;
         SimulatedProcess clock = new(_world, 0, 0);
         _memory = new MemorySharedStorage(clock);

@@ -96,7 +96,9 @@ internal sealed class SimulatedStorage(
 
     // Deletions are the steps whose lateness could hurt a successor most.
     private TimeSpan Travel(string kind) =>
-        world.Chance(kind == "delete" ? 0.05 : 0.02) ? world.Milliseconds(0, 6000) : world.Milliseconds(0, 8);
+        world.Chance(kind == "delete" ? world.LateDeletions : 0.02)
+            ? world.Milliseconds(0, kind == "delete" ? 20_000 : 6000)
+            : world.Milliseconds(0, 8);
 
     private static StorageException Failed(string kind, string name) => new(
         FailureKind.SharedStorageUnavailable, $"Simulated failure of {kind} '{name}'.");

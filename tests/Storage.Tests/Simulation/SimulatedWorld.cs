@@ -10,6 +10,9 @@ internal sealed class SimulatedWorld(int seed)
 
     public Random Random { get; } = new(seed);
 
+    /// <summary>How many deletions arrive late, up to 20 s.</summary>
+    public double LateDeletions { get; init; } = 0.05;
+
     public TimeSpan Now { get; private set; } = TimeSpan.FromDays(1);
 
     public Action? AfterEvent { get; set; }

@@ -11,7 +11,7 @@ namespace Branching.Storage.Tests.Simulation;
 /// </summary>
 public sealed class SimulationTests(ITestOutputHelper output)
 {
-    private const int DefaultRounds = 150;
+    private const int DefaultRounds = 100;
     private const int FirstSeed = 1;
 
     [Fact]
@@ -39,21 +39,23 @@ public sealed class SimulationTests(ITestOutputHelper output)
 
     [Fact]
     public void With_names_of_objects_given_twice_the_simulation_finds_what_breaks() =>
-        AssertFinds(ProtocolRules.All with { NameObjectsAfresh = false }, rounds: 3000);
+        AssertFinds(ProtocolRules.All with { NameObjectsAfresh = false }, rounds: 1000, lateDeletions: 0.5);
 
-    private void AssertFinds(ProtocolRules rules, int rounds)
+    private void AssertFinds(ProtocolRules rules, int rounds, double lateDeletions = 0.05)
     {
-        string? broken = OnAThreadOfItsOwn(() => FindBroken(FirstSeed, rounds, rules, new SimulationCounts()));
+        string? broken = OnAThreadOfItsOwn(
+            () => FindBroken(FirstSeed, rounds, rules, new SimulationCounts(), lateDeletions));
 
         output.WriteLine(broken ?? $"Nothing broke in {rounds} schedules.");
         Assert.NotNull(broken);
     }
 
-    private static string? FindBroken(int first, int rounds, ProtocolRules rules, SimulationCounts counts)
+    private static string? FindBroken(
+        int first, int rounds, ProtocolRules rules, SimulationCounts counts, double lateDeletions = 0.05)
     {
         for (int seed = first; seed < first + rounds; seed++)
         {
-            SimulatedCluster cluster = new(seed, rules);
+            SimulatedCluster cluster = new(seed, rules, lateDeletions);
             try
             {
                 cluster.Run();

@@ -40,7 +40,8 @@ internal sealed class SharedStorageGateways(
     {
         try
         {
-            ISharedStorage shared = await PosixSharedStorage.OpenAsync(directory, cancellationToken);
+            ISharedStorage shared = await PosixSharedStorage.OpenAsync(
+                directory, cancellationToken: cancellationToken);
             IReadOnlyList<string> known = await MembershipLog.ListClustersAsync(shared, cancellationToken);
             string id = clusterId
                 ?? (known.Count == 1 ? known[0]

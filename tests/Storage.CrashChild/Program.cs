@@ -27,6 +27,11 @@ internal static class Program
             return await FullDisk.RunAsync(directory).ConfigureAwait(false);
         }
 
+        if (scenario.StartsWith("snapshot-", StringComparison.Ordinal))
+        {
+            return await SnapshotScenarios.RunAsync(args).ConfigureAwait(false);
+        }
+
         _killAt = int.Parse(args[2], CultureInfo.InvariantCulture);
         bool everyStep = args[3] == "all";
         _armed = scenario is "open" or "close";

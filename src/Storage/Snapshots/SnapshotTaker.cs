@@ -1,5 +1,6 @@
 using System.Reflection;
 using Branching.RocksDb;
+using Branching.RocksDb.Files;
 using Branching.Storage.Ownership;
 using Branching.Storage.Shared;
 using Microsoft.Extensions.Logging;
@@ -176,11 +177,19 @@ public sealed partial class SnapshotTaker
         taking.Disk.Step(
             DiskStepKind.Checkpoint, checkpoint, () => store.CreateCheckpoint(checkpoint, forBranch: false));
         taking.Disk.Reach(SnapshotStep.TakeCheckpointed);
+
+        // The mark never changes, so a link does; a copy need not be durable, since a crash removes the checkpoint.
         string mark = Path.Combine(store.Directory, StoreMarker.FileName);
-        taking.Disk.WriteNewFile(
-            Path.Combine(checkpoint, StoreMarker.FileName),
-            Disk.TryReadText(mark) ?? throw new StorageException(
-                FailureKind.UnknownStore, $"The store of {taking.Label} has no mark '{mark}' any more. Put it back."));
+        string pinned = Path.Combine(checkpoint, StoreMarker.FileName);
+        taking.Disk.Step(DiskStepKind.WriteFile, pinned, () =>
+        {
+            if (!LocalFiles.TryCreateHardLink(mark, pinned, out _))
+            {
+                File.Copy(mark, pinned);
+            }
+
+            return true;
+        });
         taking.Disk.Reach(SnapshotStep.TakeMarked);
     }
 

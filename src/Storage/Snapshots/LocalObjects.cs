@@ -99,7 +99,8 @@ public sealed class LocalObjects
             bool isMine = ReferenceEquals(task, mine);
             try
             {
-                await task.Value.WaitAsync(cancellationToken).ConfigureAwait(false);
+                // The one who began it stays until it has ended: nothing writes here after the caller has gone on.
+                await (isMine ? task.Value : task.Value.WaitAsync(cancellationToken)).ConfigureAwait(false);
                 if (isMine)
                 {
                     return true;

@@ -42,7 +42,9 @@ internal sealed class ObjectSender(ISharedStorage shared, Tenure tenure)
             bool isMine = ReferenceEquals(task, mine);
             try
             {
-                (string name, bool sent) = await task.Value.WaitAsync(cancellationToken).ConfigureAwait(false);
+                // The one who began it stays until it has ended: the file it reads is removed afterwards.
+                (string name, bool sent) = await (isMine ? task.Value : task.Value.WaitAsync(cancellationToken))
+                    .ConfigureAwait(false);
                 return new SentObject(name, sent && isMine);
             }
             catch (Exception) when (!isMine && !cancellationToken.IsCancellationRequested)

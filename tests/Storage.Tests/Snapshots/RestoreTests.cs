@@ -197,7 +197,7 @@ public sealed class RestoreTests
             Assert.Contains(says, failure.Message, StringComparison.Ordinal);
         }
 
-        Assert.Empty(house.Shared.Calls);
+        Assert.DoesNotContain(house.Shared.Calls, call => call.Primitive == "fetch");
     }
 
     [Theory]
@@ -217,7 +217,7 @@ public sealed class RestoreTests
         StorageException failure = await Assert.ThrowsAsync<StorageException>(() => house.RestoreAsync(bad));
 
         Assert.Equal(FailureKind.SnapshotDamaged, failure.Kind);
-        Assert.Empty(house.Shared.Calls);
+        Assert.DoesNotContain(house.Shared.Calls, call => call.Primitive == "fetch");
     }
 
     [Fact]
@@ -254,7 +254,7 @@ public sealed class RestoreTests
         Assert.Contains($"{plan.BytesNeeded} are needed", failure.Message, StringComparison.Ordinal);
         Assert.True(plan.BytesNeeded > 1L << 42);
         Assert.Single(plan.Problems);
-        Assert.Empty(house.Shared.Calls);
+        Assert.DoesNotContain(house.Shared.Calls, call => call.Primitive == "fetch");
     }
 
     [Fact]
@@ -270,7 +270,7 @@ public sealed class RestoreTests
         RestorePlan plan = house.NewRestorer().Plan(manifests, Path.Combine(house.Restored, "none", "yet"));
 
         Assert.Empty(plan.Problems);
-        Assert.Empty(house.Shared.Calls);
+        Assert.DoesNotContain(house.Shared.Calls, call => call.Primitive == "fetch");
         Assert.Empty(Directory.GetFileSystemEntries(house.Restored));
         Assert.True(plan.BytesToFetch < plan.TotalBytes * 6 / 10);
         Assert.Equal(manifests.Sum(manifest => manifest.Files.Count), plan.Files);

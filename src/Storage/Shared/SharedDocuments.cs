@@ -40,7 +40,7 @@ internal sealed record SnapshotFileDocument(
     string Name, SnapshotFileRole Role, long Bytes, string Sha256, string Object);
 
 /// <summary>A column family's options, as stored.</summary>
-internal sealed record FamilyDocument(string Name, string Comparator, string? MergeOperator);
+internal sealed record FamilyDocument(string Name, string Comparator, string? MergeOperator, uint Number);
 
 /// <summary>A manifest.</summary>
 internal sealed record ManifestDocument(

@@ -40,7 +40,7 @@ internal static class ManifestMapping
         m.Format, m.Program, m.DatabaseId.ToString(), m.DatabaseName.Value, m.Id.Store.ToString(), m.Id.Epoch.Value,
         m.Id.Number, m.Branch.Value, m.Parent?.ToString(), m.ParentSequence.Value, m.Depth, m.Sequence.Value,
         m.TakenAt, m.Node, m.RocksDbVersion,
-        [.. m.Options.Families.Select(f => new FamilyDocument(f.Name, f.Comparator, f.MergeOperator))],
+        [.. m.Options.Families.Select(f => new FamilyDocument(f.Name, f.Comparator, f.MergeOperator, f.Number))],
         [.. m.Files.Select(f => new SnapshotFileDocument(f.Name, f.Role, f.Bytes, f.Sha256, f.ObjectName))],
         m.TotalBytes, m.SentBytes,
         new SortedDictionary<string, string>(m.Labels.ToDictionary(StringComparer.Ordinal), StringComparer.Ordinal));
@@ -51,7 +51,7 @@ internal static class ManifestMapping
         d.Parent is null ? null : StoreId.Parse(d.Parent), new Sequence(d.ParentSequence), d.Depth,
         new Sequence(d.Sequence), d.TakenAt, d.Node, d.RocksDbVersion,
         new OptionsFingerprint(
-            [.. d.Families.Select(f => new FamilyFingerprint(f.Name, f.Comparator, f.MergeOperator))]),
+            [.. d.Families.Select(f => new FamilyFingerprint(f.Name, f.Comparator, f.MergeOperator, f.Number))]),
         [.. d.Files.Select(f => new SnapshotFile(f.Name, f.Role, f.Bytes, f.Sha256, f.Object))],
         d.TotalBytes, d.SentBytes, d.Labels, sha256);
 }

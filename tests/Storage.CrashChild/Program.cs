@@ -35,9 +35,11 @@ internal static class Program
         _killAt = int.Parse(args[2], CultureInfo.InvariantCulture);
         bool everyStep = args[3] == "all";
         _armed = scenario is "open" or "close";
+        bool shared = scenario.StartsWith(SharedScenarios.Prefix, StringComparison.Ordinal);
         Disk disk = new()
         {
-            AtCrashPoint = point => Happen("point " + point),
+            AtCrashPoint = shared && !everyStep ? null : point => Happen("point " + point),
+            AtSharingStep = step => Happen("sharing " + step),
             BeforeStep = everyStep ? step => Happen("step " + step.Kind) : null,
         };
         StorageOptions options = new()
@@ -46,6 +48,12 @@ internal static class Program
             BlockCacheBytes = 8 << 20,
             MemtableBudgetBytes = 32 << 20
         };
+        if (shared)
+        {
+            await SharedScenarios.RunAsync(args, options, disk, armed => _armed = armed).ConfigureAwait(false);
+            return 0;
+        }
+
         try
         {
             DataRoot root = await DataRoot.OpenAsync(options, disk).ConfigureAwait(false);
@@ -156,7 +164,7 @@ internal static class Program
         }
     }
 
-    private static void Say(string line)
+    internal static void Say(string line)
     {
         Console.Out.WriteLine(line);
         Console.Out.Flush();

@@ -20,6 +20,11 @@ internal static class ChildProcess
         [Dotnet, Path.Combine(AppContext.BaseDirectory, "Branching.Storage.CrashChild.dll"), root, scenario,
             $"{killAt}", kinds];
 
+    /// <summary>The child, with shared storage; see its SharedScenarios.</summary>
+    public static string[] Sharing(
+        string root, string scenario, int killAt, string kinds, string shared, string snapshot) =>
+        [.. Storage(root, "shared:" + scenario, killAt, kinds), shared, snapshot];
+
     /// <summary>The same command as a user without any right of its own, nor any group.</summary>
     public static string[] AsNobody(string[] command) =>
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", .. command];

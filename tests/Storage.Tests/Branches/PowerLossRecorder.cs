@@ -136,9 +136,9 @@ internal sealed class PowerLossRecorder(string root, string copies)
         {
             Directory.Delete(path, recursive: true);
         }
-        else
+        else if (File.Exists(path))
         {
-            File.Delete(path);
+            File.Delete(path); // Its directory may be gone already.
         }
     }
 

@@ -4,11 +4,11 @@ using Branching.Storage.Snapshots;
 namespace Branching.Storage.Tests.Branches;
 
 /// <summary>A data root in a directory of its own, and what tests do with it in one line.</summary>
-internal sealed class TemporaryRoot : IDisposable
+internal sealed class TemporaryRoot(string? existing = null) : IDisposable
 {
     public static readonly DatabaseName Shop = DatabaseName.Parse("shop");
 
-    public string Path { get; } = Directory.CreateTempSubdirectory("branching-root-").FullName;
+    public string Path { get; } = existing ?? Directory.CreateTempSubdirectory("branching-root-").FullName;
 
     public StorageOptions Options => OptionsFor(Path);
 

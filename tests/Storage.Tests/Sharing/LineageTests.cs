@@ -1,0 +1,117 @@
+using Branching.Storage.Snapshots;
+using Branching.Storage.Tests.Branches;
+using static Branching.Storage.Tests.Branches.DatabaseShortcuts;
+
+namespace Branching.Storage.Tests.Sharing;
+
+public sealed class LineageTests
+{
+    [Fact]
+    public async Task A_branch_that_shared_storage_did_not_take_is_not_there_and_its_name_is_free()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        one.Wire.Fail(static (step, name) => step == "put" && name.Contains("/catalog/", StringComparison.Ordinal));
+
+        Assert.Equal(FailureKind.SharedStorageUnavailable, await KindOfAsync(() => shop.BranchAsync("preview")));
+        Assert.False(shop.TryGetBranch(Name("preview"), out _));
+        Assert.Single(Directory.GetDirectories(Path.Combine(one.Files.DatabasePath, "stores")));
+        one.Wire.Mend();
+        await shop.BranchAsync("preview");
+
+        Assert.Equal("main preview", await LivingOnSharedAsync(one, shop));
+    }
+
+    [Fact]
+    public async Task A_deletion_that_shared_storage_did_not_take_leaves_the_branch_serving()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.BranchAsync("preview");
+        await shop.PutAsync("preview", "a", "1");
+        one.Wire.Fail(static (step, name) => step == "put" && name.Contains("/catalog/", StringComparison.Ordinal));
+
+        Assert.Equal(
+            FailureKind.SharedStorageUnavailable,
+            await KindOfAsync(() => shop.DeleteBranchAsync(Name("preview"), default)));
+        Assert.Equal("a=1", await shop.ReadAllAsync("preview"));
+        one.Wire.Mend();
+        Assert.Equal("main preview", await LivingOnSharedAsync(one, shop));
+        await shop.DeleteBranchAsync(Name("preview"), default);
+
+        Assert.Equal("main", await LivingOnSharedAsync(one, shop));
+    }
+
+    [Fact]
+    public async Task Policies_travel_with_the_database()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.SetPolicyAsync("database", """{"every":"00:05:00"}""", default);
+        await shop.SetPolicyAsync("other", "1", default);
+        await shop.SetPolicyAsync("other", null, default);
+        await shop.SnapshotAsync("main");
+        await one.StopAsync();
+
+        SharedNode two = await nodes.StartAsync("two");
+        Database taken = await two.OwnAsync();
+
+        Assert.Equal("""{"every":"00:05:00"}""", taken.Policies["database"]);
+        Assert.Single(taken.Policies);
+    }
+
+    [Fact]
+    public async Task The_lag_says_what_would_be_lost_with_the_node()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        await shop.PutAsync("main", "b", "2");
+        SnapshotLag before = shop.GetLag(Name("main"));
+        await shop.SnapshotAsync("main");
+        SnapshotLag after = shop.GetLag(Name("main"));
+        await shop.PutAsync("main", "c", "3");
+        SnapshotLag later = shop.GetLag(Name("main"));
+        await one.StopAsync();
+        SharedNode again = await nodes.StartAsync("one", one.Files);
+        Database back = await again.OwnAsync();
+
+        Assert.Equal((2ul, null), (before.Sequences, before.Snapshotted));
+        Assert.Equal((0ul, TimeSpan.Zero, new Sequence(2)), (after.Sequences, after.Behind, after.Snapshotted));
+        Assert.Equal(1ul, later.Sequences);
+        Assert.Equal(1ul, back.GetLag(Name("main")).Sequences);
+        Assert.Equal(1ul, back.GetLag().Sequences);
+    }
+
+    [Fact]
+    public async Task An_ephemeral_branch_never_reaches_shared_storage()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.CreateBranchAsync(
+            new CreateBranch(Name("scratch"), Name("main"), "tests", Durability: BranchDurability.Ephemeral), default);
+
+        Assert.Equal("main", await LivingOnSharedAsync(one, shop));
+        await one.StopAsync();
+        SharedNode again = await nodes.StartAsync("one", one.Files);
+        Database back = await again.OwnAsync();
+        Assert.Equal(BranchDurability.Ephemeral, back.GetBranch(Name("scratch")).Durability);
+        Assert.Equal("main", await LivingOnSharedAsync(again, back));
+    }
+
+    private static async Task<string> LivingOnSharedAsync(SharedNode node, Database database)
+    {
+        SharedCatalog catalog = new(
+            await node.Root.GetSharedStorageAsync(default), database.Name, database.Id,
+            Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        CatalogState state = await catalog.ReadAsync(default);
+        return string.Join(' ', state.Branches.Values
+            .Where(b => b.State != BranchState.Deleted).Select(b => b.Name.Value).Order(StringComparer.Ordinal));
+    }
+}

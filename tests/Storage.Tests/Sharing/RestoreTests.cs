@@ -1,0 +1,171 @@
+using Branching.Storage.Snapshots;
+using Branching.Storage.Tests.Branches;
+using static Branching.Storage.Tests.Branches.DatabaseShortcuts;
+
+namespace Branching.Storage.Tests.Sharing;
+
+public sealed class RestoreTests
+{
+    [Fact]
+    public async Task A_restored_branch_takes_the_place_of_the_former_store_which_is_set_aside()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        SnapshotId snapshot = (await shop.SnapshotAsync("main")).Id;
+        await shop.PutAsync("main", "a", "2");
+        await shop.BranchAsync("child");
+
+        RestoreReport report = await RestoreAsync(one, new RestoreRequest(snapshot, "tests"));
+
+        Assert.Equal("a=1", await shop.ReadAllAsync("main"));
+        Assert.Equal("a=2", await shop.ReadAllAsync("child"));
+        Assert.True(report.Done);
+        Assert.Equal(shop.GetBranch(BranchName.Main).Id, report.Store);
+        Assert.True(File.Exists(Path.Combine(report.Quarantine!, "reason.json")));
+        Assert.True(Directory.Exists(Path.Combine(report.Quarantine!, report.Replaced.ToString()!)));
+        Assert.False(File.Exists(Path.Combine(one.Files.DatabasePath, "restore.json")));
+        Assert.Equal(new Sequence(2), report.ReplacedSequence);
+        RestoreReport back = await RestoreAsync(one, new RestoreRequest(report.SnapshotBefore!.Value, "tests"));
+        Assert.Equal("a=2", await shop.ReadAllAsync("main"));
+        await one.StopAsync();
+        SharedNode two = await nodes.StartAsync("two");
+        Database taken = await two.OwnAsync();
+        Assert.Equal("a=2", await taken.ReadAllAsync("main"));
+        Assert.Equal(back.Store, taken.GetBranch(BranchName.Main).Id);
+    }
+
+    [Fact]
+    public async Task A_dry_run_says_what_would_happen_and_changes_nothing()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        SnapshotId snapshot = (await shop.SnapshotAsync("main")).Id;
+        await shop.PutAsync("main", "a", "2");
+        string[] before = Directory.GetFileSystemEntries(one.Files.Path, "*", SearchOption.AllDirectories);
+
+        RestoreReport plan = await RestoreAsync(one, new RestoreRequest(snapshot, "tests", DryRun: true));
+
+        Assert.False(plan.Done);
+        Assert.Equal(shop.GetBranch(BranchName.Main).Id, plan.Replaced);
+        Assert.Equal((new Sequence(1), new Sequence(2)), (plan.Sequence, plan.ReplacedSequence));
+        Assert.True(plan.Plan.BytesToFetch > 0);
+        Assert.Equal("a=2", await shop.ReadAllAsync("main"));
+        Assert.Equal(
+            before.Order(StringComparer.Ordinal),
+            Directory.GetFileSystemEntries(one.Files.Path, "*", SearchOption.AllDirectories)
+                .Where(path => Path.GetFileName(path) is not "fetched").Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_snapshot_becomes_a_new_branch_or_a_new_database_on_another_node()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        SharedNode two = await nodes.StartAsync("two");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        SnapshotId snapshot = (await shop.SnapshotAsync("main")).Id;
+        await shop.PutAsync("main", "a", "2");
+
+        await RestoreAsync(one, new RestoreRequest(snapshot, "tests", Branch: Name("past")));
+        DatabaseName copy = DatabaseName.Parse("copy");
+        await RestoreAsync(two, new RestoreRequest(snapshot, "tests", NewDatabase: copy));
+
+        Assert.Equal("a=1", await shop.ReadAllAsync("past"));
+        Assert.Equal(BranchName.Main, shop.GetBranch(Name("past")).ParentName);
+        Database copied = await two.Root.GetDatabaseAsync(copy, default);
+        Assert.Equal("a=1", await copied.ReadAllAsync("main"));
+        Assert.NotEqual(shop.Id, copied.Id);
+        Assert.Equal(FailureKind.DatabaseExists, await KindOfAsync(
+            () => RestoreAsync(two, new RestoreRequest(snapshot, "tests", NewDatabase: copy))));
+    }
+
+    [Fact]
+    public async Task A_damaged_snapshot_is_refused_and_the_store_stays()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        SnapshotId snapshot = (await shop.SnapshotAsync("main")).Id;
+        await shop.PutAsync("main", "a", "2");
+        string largest = new DirectoryInfo(nodes.Directory).GetFiles("*", SearchOption.AllDirectories)
+            .Where(file => file.FullName.Contains("/objects/", StringComparison.Ordinal)).MaxBy(file => file.Length)!
+            .FullName;
+        byte[] bytes = await File.ReadAllBytesAsync(largest);
+        bytes[bytes.Length / 2] ^= 1;
+        File.Delete(largest);
+        await File.WriteAllBytesAsync(largest, bytes);
+
+        Assert.Equal(FailureKind.SnapshotDamaged, await KindOfAsync(() => RestoreAsync(
+            one, new RestoreRequest(snapshot, "tests", SnapshotBefore: false))));
+        Assert.Equal("a=2", await shop.ReadAllAsync("main"));
+        Assert.False(File.Exists(Path.Combine(one.Files.DatabasePath, "restore.json")));
+        Assert.Empty(Directory.GetFileSystemEntries(Path.Combine(one.Files.DatabasePath, "building")));
+    }
+
+    [Fact]
+    public async Task After_too_many_interrupted_starts_the_database_waits_for_a_person()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        StoreId main = shop.GetBranch(BranchName.Main).Id;
+        await one.StopAsync();
+        RestoreIntent intent = new(
+            1, "x", "main", StoreId.New(TimeProvider.System).ToString(), main.ToString(), IsStaged: true, Attempts: 5,
+            DateTimeOffset.UnixEpoch, "tests");
+        string path = Path.Combine(one.Files.DatabasePath, "restore.json");
+        await File.WriteAllTextAsync(
+            path, System.Text.Json.JsonSerializer.Serialize(intent, Documents.Default.RestoreIntent));
+
+        SharedNode again = await nodes.StartAsync("one", one.Files);
+        Assert.Equal(FailureKind.Refused, again.Root.WhyNotServed(TemporaryRoot.Shop)?.Kind);
+        Assert.Equal(FailureKind.Refused, await KindOfAsync(() => again.OwnAsync()));
+        File.Delete(path);
+        await again.StopAsync();
+        SharedNode mended = await nodes.StartAsync("one", one.Files);
+
+        Assert.Equal("a=1", await (await mended.OwnAsync()).ReadAllAsync("main"));
+    }
+
+    [Theory]
+    [InlineData(DirtyStorePolicy.Fail, null)]
+    [InlineData(DirtyStorePolicy.RestoreSnapshot, "a=1")]
+    [InlineData(DirtyStorePolicy.Fresh, "")]
+    public async Task A_damaged_local_store_is_handled_as_its_policy_says(DirtyStorePolicy policy, string? content)
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        await shop.SnapshotAsync("main");
+        await shop.PutAsync("main", "late", "x");
+        string store = Path.Combine(one.Files.DatabasePath, "stores", shop.GetBranch(BranchName.Main).Id.ToString());
+        await one.StopAsync();
+        File.Delete(Path.Combine(store, "CURRENT"));
+
+        SharedNode again = await nodes.StartAsync(
+            "one", one.Files, options: new SharedStorageOptions { DirtyStore = policy });
+        if (content is null)
+        {
+            StorageException refused = await Assert.ThrowsAsync<StorageException>(() => again.OwnAsync());
+            Assert.Equal(FailureKind.Corruption, refused.Kind);
+            Assert.Contains("DirtyStore", refused.Message, StringComparison.Ordinal);
+            Assert.True(Directory.Exists(store));
+            return;
+        }
+
+        Database back = await again.OwnAsync();
+        Assert.Equal(content, await back.ReadAllAsync("main"));
+        Assert.Single(Directory.GetDirectories(Path.Combine(one.Files.Path, "quarantine")));
+    }
+
+    private static Task<RestoreReport> RestoreAsync(SharedNode node, RestoreRequest request) =>
+        node.Root.RestoreAsync(TemporaryRoot.Shop, request, null, default);
+}

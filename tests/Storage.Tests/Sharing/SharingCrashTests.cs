@@ -1,0 +1,203 @@
+using System.Collections.Concurrent;
+using Branching.Storage.Tests.Branches;
+using Xunit.Abstractions;
+using static Branching.Storage.Tests.Branches.DatabaseShortcuts;
+
+namespace Branching.Storage.Tests.Sharing;
+
+/// <summary>
+/// A child process is killed (SIGKILL) at every step between its data root and shared storage in turn; the same node
+/// then takes the database twice, and another node after it. Each must find what was before or what was asked for.
+/// BRANCHING_CRASH_STEPS=all adds every crash point and file step of the data root.
+/// </summary>
+public sealed class SharingCrashTests(ITestOutputHelper output)
+{
+    private const int MostEvents = 400;
+    private const string Snapshotted = "keep:a=1 b=2|main:a=1";
+    private const string Local = "keep:a=1 b=2|main:a=1 late=x";
+
+    private static readonly Scenario[] _scenarios =
+    [
+        new("take", Nodes.Owner, Local, Local, Snapshotted, Snapshotted),
+        new("take", Nodes.Empty, Snapshotted, Snapshotted, Snapshotted, Snapshotted),
+        new("take", Nodes.Stale, Snapshotted, Snapshotted, Snapshotted, Snapshotted),
+        new("branch", Nodes.Owner, Local, "fresh:a=1 b=2|" + Local, Snapshotted, "fresh!|" + Snapshotted),
+        new("unbranch", Nodes.Owner, Local, "main:a=1 late=x", Snapshotted, "main:a=1"),
+        new("restore", Nodes.Owner, Local, "keep:a=1 b=2|main:a=1", Snapshotted, Snapshotted),
+        new("recover", Nodes.Half, "keep:a=1 b=2|main:a=1", "keep:a=1 b=2|main:a=1", Snapshotted, Snapshotted),
+        new("drop", Nodes.Owner, Local, "none", Snapshotted, "none"),
+        new("create", Nodes.Empty, "none", "main:", "none", "none"),
+    ];
+
+    private enum Nodes
+    {
+        Owner,
+        Empty,
+        Stale,
+        Half,
+    }
+
+    [Fact]
+    public async Task Killed_at_any_step_every_node_finds_what_was_before_or_what_was_asked_for()
+    {
+        await using Template template = await Template.MakeAsync();
+        ConcurrentDictionary<string, bool> steps = new(StringComparer.Ordinal);
+
+        await Parallel.ForEachAsync(_scenarios, async (scenario, _) =>
+        {
+            int killed = await KillAtEachAsync(scenario, template, steps);
+            output.WriteLine($"{scenario.Name} on {scenario.On}: killed at {killed} steps");
+        });
+
+        string[] missed = [.. Enum.GetNames<SharingStep>().Where(name => !steps.ContainsKey(name))];
+        Assert.Empty(missed);
+    }
+
+    private static async Task<int> KillAtEachAsync(
+        Scenario scenario, Template template, ConcurrentDictionary<string, bool> steps)
+    {
+        string kinds = Environment.GetEnvironmentVariable("BRANCHING_CRASH_STEPS") ?? "points";
+        HashSet<string> seen = new(StringComparer.Ordinal);
+        int killed = 0;
+        for (int n = 1; n < MostEvents; n++)
+        {
+            using Copy copy = template.CopyFor(scenario.On);
+            (int exit, IReadOnlyList<string> lines) = await ChildProcess.RunAsync(ChildProcess.Sharing(
+                copy.Root.Path, scenario.Name, n, kinds, copy.Shared, template.Snapshot));
+            foreach (string line in lines.Where(line => line.StartsWith("sharing ", StringComparison.Ordinal)))
+            {
+                steps[line["sharing ".Length..]] = true;
+            }
+
+            string where = $"{scenario.Name} on {scenario.On} killed after '{(lines.Count > 0 ? lines[^1] : "its start")}'";
+            Assert.True(exit is 0 or 137, $"{where}: exit {exit}\n{string.Join('\n', lines)}");
+            if (exit == 0)
+            {
+                await AssertAllAsync(scenario, copy, finished: true, where);
+                return killed;
+            }
+
+            // A step that comes again (a file, a branch, a change) is looked at once, unless all are asked for.
+            if (seen.Add(lines[^1]) || kinds == "all")
+            {
+                killed++;
+                await AssertAllAsync(scenario, copy, finished: lines.Contains("done"), where);
+            }
+        }
+
+        throw new InvalidOperationException($"'{scenario.Name}' did not end after {MostEvents} events.");
+    }
+
+    private static async Task AssertAllAsync(Scenario scenario, Copy copy, bool finished, string where)
+    {
+        DatabaseName name = scenario.Name == "create" ? DatabaseName.Parse("other") : TemporaryRoot.Shop;
+        string first = await Taking.DescribeAsync(copy.Shared, copy.Root, "child", name, where);
+        string[] tree = Tree(copy.Root.Path);
+        string second = await Taking.DescribeAsync(copy.Shared, copy.Root, "child", name, where + ", again");
+        string[] allowed = finished ? [scenario.After] : [scenario.Before, scenario.After];
+        Assert.True(allowed.Contains(first, StringComparer.Ordinal), $"{where}: {first}");
+        Assert.True(first == second, $"{where}: {first}, then {second}");
+        Assert.Equal(string.Join('\n', tree), string.Join('\n', Tree(copy.Root.Path)));
+
+        using TemporaryRoot elsewhere = new();
+        string other = await Taking.DescribeAsync(copy.Shared, elsewhere, "elsewhere", name, where + ", elsewhere");
+        string expected = first == scenario.After && first != scenario.Before ? scenario.AfterElsewhere
+            : scenario.BeforeElsewhere;
+        Assert.True(
+            other == expected || (scenario.Before == scenario.After && other == scenario.AfterElsewhere),
+            $"{where}: elsewhere {other}, expected {expected}");
+    }
+
+    /// <summary>Directories of databases and stores, and what is set aside; RocksDB's own files change by opening.
+    /// </summary>
+    private static string[] Tree(string root) =>
+    [
+        .. Directory.GetDirectories(root, "*", SearchOption.AllDirectories).Select(path => path[root.Length..])
+            .Order(StringComparer.Ordinal),
+    ];
+
+    private sealed record Scenario(
+        string Name, Nodes On, string Before, string After, string BeforeElsewhere, string AfterElsewhere);
+
+    /// <summary>What the child starts from: a shared directory and the data roots of several nodes.</summary>
+    private sealed class Template : IAsyncDisposable
+    {
+        private readonly SharedNodes _nodes = new();
+        private readonly TemporaryRoot _halfShared = new();
+        private readonly Dictionary<Nodes, TemporaryRoot> _roots = [];
+
+        public string Snapshot { get; private set; } = "";
+
+        public static async Task<Template> MakeAsync()
+        {
+            Template template = new();
+            SharedNode stale = await template._nodes.StartAsync("stale");
+            Database shop = await stale.CreateAsync();
+            await shop.PutAsync("main", "a", "1");
+            await shop.BranchAsync("keep");
+            await shop.PutAsync("keep", "b", "2");
+            await shop.SnapshotAsync("keep");
+            template.Snapshot = (await shop.SnapshotAsync("main")).Id.ToString();
+            await shop.PutAsync("main", "lost", "y");
+            await stale.StopAsync();
+            SharedNode owner = await template._nodes.StartAsync("owner");
+            Database taken = await owner.OwnAsync();
+            await taken.PutAsync("main", "late", "x");
+            await owner.StopAsync();
+            template._roots[Nodes.Owner] = owner.Files;
+            template._roots[Nodes.Stale] = stale.Files;
+            template._roots[Nodes.Empty] = template._nodes.NewRoot();
+            template._roots[Nodes.Half] = await template.MakeHalfAsync();
+            return template;
+        }
+
+        public Copy CopyFor(Nodes node)
+        {
+            Copy copy = new();
+            Taking.CopyTree(node == Nodes.Half ? _halfShared.Path : _nodes.Directory, copy.Shared);
+            Taking.CopyTree(_roots[node].Path, copy.Root.Path);
+            return copy;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            _halfShared.Dispose();
+            await _nodes.DisposeAsync();
+        }
+
+        /// <summary>A restore that was killed between its two renames.</summary>
+        private async Task<TemporaryRoot> MakeHalfAsync()
+        {
+            for (int n = 1; n < MostEvents; n++)
+            {
+                using Copy copy = CopyFor(Nodes.Owner);
+                (int exit, IReadOnlyList<string> lines) = await ChildProcess.RunAsync(ChildProcess.Sharing(
+                    copy.Root.Path, "restore", n, "points", copy.Shared, Snapshot));
+                Assert.True(exit == 137, string.Join('\n', lines));
+                if (lines[^1] == "sharing RestoreSetAside")
+                {
+                    // The epoch that the child claimed is of no concern to the other scenarios.
+                    Taking.CopyTree(copy.Shared, _halfShared.Path);
+                    TemporaryRoot half = _nodes.NewRoot();
+                    Taking.CopyTree(copy.Root.Path, half.Path);
+                    return half;
+                }
+            }
+
+            throw new InvalidOperationException("The restore reached no point between its renames.");
+        }
+    }
+
+    private sealed class Copy : IDisposable
+    {
+        public TemporaryRoot Root { get; } = new();
+
+        public string Shared { get; } = Directory.CreateTempSubdirectory("branching-shared-").FullName;
+
+        public void Dispose()
+        {
+            Root.Dispose();
+            Directory.Delete(Shared, recursive: true);
+        }
+    }
+}

@@ -101,7 +101,8 @@ public sealed record FailoverRecord(
 /// <param name="FromNode">Where it was.</param>
 /// <param name="ToNode">Where it is now; where it was when the move failed.</param>
 /// <param name="Succeeded">Whether it moved.</param>
-/// <param name="WritePause">How long writes were refused: from the pause on the one node until the other served.</param>
+/// <param name="WritePause">How long writes were refused: from the pause on the one node until the other
+/// served.</param>
 /// <param name="Duration">From the beginning of the move to its end.</param>
 /// <param name="SentBytes">Bytes sent to shared storage.</param>
 /// <param name="Epoch">The tenure of the owner it has now.</param>
@@ -145,12 +146,16 @@ public readonly record struct DatabaseHolding(
 /// <summary>Asks a node to own a database.</summary>
 /// <param name="Database">The database's name.</param>
 /// <param name="Reason">Why, for the log: "failover", "move"…</param>
+/// <param name="AttemptId">A name for this very try: asking again with it asks how far it is.</param>
+/// <param name="WaitAtMost">Answers when it ended, at the latest after this long. At most 20 s.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.take-database-request")]
 public sealed record TakeDatabaseRequest(
     [property: Id(0)] string Database,
-    [property: Id(1)] string Reason);
+    [property: Id(1)] string Reason,
+    [property: Id(2)] string AttemptId,
+    [property: Id(3)] TimeSpan WaitAtMost = default);
 
 /// <summary>How far a node is with owning a database.</summary>
 /// <param name="State">Whether it owns it.</param>

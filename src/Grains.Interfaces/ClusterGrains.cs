@@ -52,8 +52,8 @@ public interface INodeGrain : IGrainWithStringKey
     ValueTask CancelReleaseAsync(string database, string moveId, CancellationToken cancellationToken = default);
 }
 
-/// <summary>The cluster as a whole. Key: <see cref="Key"/>. Opens the databases of a node that died on others, and moves
-/// databases by plan.</summary>
+/// <summary>The cluster as a whole. Key: <see cref="Key"/>. Opens the databases of a node that died on others, and
+/// moves databases by plan.</summary>
 [Alias("branching.IClusterCoordinatorGrain")]
 public interface IClusterCoordinatorGrain : IOperationsGrain
 {
@@ -78,8 +78,8 @@ public interface IClusterCoordinatorGrain : IOperationsGrain
     ValueTask<IReadOnlyList<FailoverRecord>> ListFailoversAsync(
         string? database = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Starts moving a database to another node. Nothing that was acknowledged is lost; ephemeral branches stay
-    /// behind.</summary>
+    /// <summary>Starts moving a database to another node. Nothing that was acknowledged is lost; ephemeral branches
+    /// stay behind.</summary>
     /// <param name="database">The database's name.</param>
     /// <param name="node">The name of a live node.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
@@ -91,7 +91,7 @@ public interface IClusterCoordinatorGrain : IOperationsGrain
     ValueTask<OperationDescription> MoveDatabaseAsync(
         string database, string node, CancellationToken cancellationToken = default);
 
-    /// <summary>Starts moving all databases of a node to the others, and places no new ones there meanwhile.</summary>
+    /// <summary>Starts moving all databases that a node owns to the others, one after the other.</summary>
     /// <exception cref="BranchingException">As for <see cref="MoveDatabaseAsync"/>.</exception>
     [AlwaysInterleave]
     [Alias("drain-node")]

@@ -195,6 +195,7 @@ public sealed record StoreFigures(
 /// <param name="Quarantined">Stores set aside on its disk.</param>
 /// <param name="ProcessId">Identity of the node's process; another one after each start.</param>
 /// <param name="StartedAt">When the node started, UTC.</param>
+/// <param name="Lag">What of each owned database is not on shared storage; null without shared storage.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.node-description")]
@@ -214,4 +215,5 @@ public sealed record NodeDescription(
     [property: Id(12)] string DirtyStore = "fail",
     [property: Id(13)] int Quarantined = 0,
     [property: Id(14)] string ProcessId = "",
-    [property: Id(15)] DateTimeOffset StartedAt = default);
+    [property: Id(15)] DateTimeOffset StartedAt = default,
+    [property: Id(16)] IReadOnlyDictionary<string, DatabaseLag>? Lag = null);

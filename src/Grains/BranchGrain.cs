@@ -25,12 +25,14 @@ internal sealed class BranchGrain(ServingNode node) : StoreGrain(node), IBranchG
                 Descriptions.CheckOperationId(request.OperationId);
                 GrainFailure.ThrowIfMissing(request.Parent, "The parent");
                 Database database = await calls.GetDatabaseAsync(cancellationToken);
+                using WriteGate.Change change = calls.BeginChange();
                 CreateBranch create = new(
                     BranchName.Parse(target.Branch),
                     BranchName.Parse(request.Parent),
                     request.CreatedBy,
                     request.Labels,
-                    request.OperationId);
+                    request.OperationId,
+                    (Storage.BranchDurability?)(int?)request.Durability);
                 return Descriptions.Of(database, await database.CreateBranchAsync(create, cancellationToken));
             },
             cancellationToken);
@@ -68,6 +70,7 @@ internal sealed class BranchGrain(ServingNode node) : StoreGrain(node), IBranchG
         static async (calls, grain, cancellationToken) =>
         {
             Database database = await calls.GetDatabaseAsync(cancellationToken);
+            using WriteGate.Change change = calls.BeginChange();
             BranchName name = BranchName.Parse(grain.Target.Branch);
             if (database.TryGetBranch(name, out _))
             {

@@ -21,7 +21,19 @@ public static class BranchingGrains
         services.AddSingleton<NodeStorage>();
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(
             provider => provider.GetRequiredService<NodeStorage>());
+        services.AddSingleton<IValidateOptions<FailoverOptions>, FailoverOptionsValidator>();
+        services.AddSingleton<IValidateOptions<FailoverOptions>, FailoverOptionsRules>();
+        services.AddSingleton<IValidateOptions<ScheduleOptions>, ScheduleOptionsValidator>();
         services.AddSingleton<DatabaseLocator>();
+        services.AddSingleton<NodeDatabases>();
+        services.AddSingleton<SharedDatabases>();
+        services.AddSingleton<ClusterView>();
+        services.AddSingleton<FailoverRecords>();
+        services.AddSingleton<Failovers>();
+        services.AddSingleton<Moves>();
+        services.AddSingleton<NodeWatcher>();
+        services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(
+            provider => provider.GetRequiredService<NodeWatcher>());
         services.AddSingleton<ServingNode>();
         services.AddPlacementDirector<DatabasePlacement, DatabasePlacementDirector>();
         services.AddPlacementDirector<NodePlacement, NodePlacementDirector>();

@@ -17,7 +17,7 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
                 (DatabaseGrain grain, CreateDatabaseRequest? request) = call;
                 Descriptions.CheckCreatedBy(request?.CreatedBy);
                 DatabaseName name = DatabaseName.Parse(grain.Target.Database);
-                if (!grain.Node.Storage.Root.Contains(name))
+                if (!grain.Node.Databases.IsShared && !grain.Node.Storage.Root.Contains(name))
                 {
                     // Placement may be out of date; a second database of this name must not come to be.
                     await calls.ThrowIfElsewhereAsync(cancellationToken);
@@ -44,6 +44,13 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
             // Open streams hold the stores; they are this grain's own and end with the database.
             await calls.CloseStreamsAsync();
             DatabaseName name = DatabaseName.Parse(grain.Target.Database);
+            if (grain.Node.Databases.IsShared)
+            {
+                // Only its owner may end a database for all nodes; whoever is asked first becomes that.
+                await calls.GetDatabaseAsync(cancellationToken);
+            }
+
+            using WriteGate.Change change = calls.BeginChange();
             await grain.Node.Storage.Root.DropDatabaseAsync(name, cancellationToken);
             grain.Node.Logger.DatabaseDropped(name.Value, grain.Node.Silo.Name);
             grain.DeactivateOnIdle();
@@ -84,6 +91,9 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
             database.CreatedBy,
             Node.Silo.Name,
             database.ListBranches().Count,
-            main.Store.LastAcknowledged.Value);
+            main.Store.LastAcknowledged.Value,
+            DatabaseState.Serving,
+            database.SurvivesItsNode ? Descriptions.LagOf(database) : null,
+            database.GetLag(BranchName.Main).SnapshottedAt);
     }
 }

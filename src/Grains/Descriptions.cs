@@ -11,7 +11,15 @@ internal static class Descriptions
     public const int MaxLabelNameLength = 128;
     public const int MaxLabelValueLength = 1024;
 
-    public static BranchDescription Of(Database database, BranchRecord record, Storage.BranchSize? size = null) => new(
+    public static BranchDescription Of(Database database, BranchRecord record, Storage.BranchSize? size = null)
+    {
+        bool counted = database.SurvivesItsNode
+            && record is { Durability: Storage.BranchDurability.Durable, State: Storage.BranchState.Ready };
+        return Of(database, record, size, counted ? database.GetLag(record.Name) : null);
+    }
+
+    private static BranchDescription Of(
+        Database database, BranchRecord record, Storage.BranchSize? size, SnapshotLag? lag) => new(
         database.Name.Value,
         record.Name.Value,
         record.Id.ToString(),
@@ -27,10 +35,24 @@ internal static class Descriptions
         record.CopiedFiles,
         size is { } measured
             ? new BranchSize(measured.TotalBytes, measured.SharedBytes, measured.UniqueBytes, measured.Files)
-            : null);
+            : null,
+        (BranchDurability)(int)record.Durability,
+        null,
+        lag?.SnapshottedAt,
+        lag?.Sequences,
+        lag?.Behind);
 
     public static BranchDescription[] Of(Database database, IEnumerable<BranchRecord> records) =>
         [.. records.Select(record => Of(database, record))];
+
+    /// <summary>What of a database is not on shared storage. Asks no disk.</summary>
+    public static DatabaseLag LagOf(Database database)
+    {
+        SnapshotLag lag = database.GetLag();
+        return new DatabaseLag(lag.Sequences, lag.Behind, database.ListBranches().Count(record =>
+            record is { Durability: Storage.BranchDurability.Durable, State: Storage.BranchState.Ready }
+            && database.GetLag(record.Name).Snapshotted is null));
+    }
 
     public static void CheckCreatedBy(string? createdBy)
     {

@@ -10,6 +10,10 @@ internal sealed class Instruments
     private readonly Counter<long> _failures;
     private readonly Counter<long> _placements;
     private readonly UpDownCounter<long> _streams;
+    private readonly Histogram<double> _takeovers;
+    private readonly Histogram<double> _snapshots;
+    private readonly Counter<long> _sentBytes;
+    private readonly Counter<long> _failovers;
 
     public Instruments(IMeterFactory meters)
     {
@@ -19,7 +23,34 @@ internal sealed class Instruments
         _placements = meter.CreateCounter<long>(
             "branching.placements", "{placement}", "Grains placed on a node, by what decided.");
         _streams = meter.CreateUpDownCounter<long>("branching.streams.open", "{stream}", "Streams open now.");
+        _takeovers = meter.CreateHistogram<double>(
+            "branching.takeover.duration", "s", "Time until a database was owned, by reason and outcome.");
+        _snapshots = meter.CreateHistogram<double>(
+            "branching.snapshot.duration", "s", "Time to take a snapshot of one branch, by outcome.");
+        _sentBytes = meter.CreateCounter<long>(
+            "branching.snapshot.sent", "By", "Bytes sent to shared storage for snapshots.");
+        _failovers = meter.CreateCounter<long>(
+            "branching.failovers", "{failover}", "Failovers that this node coordinated, by how they ended.");
+        Meter = meter;
     }
+
+    /// <summary>For gauges of things that are asked when somebody looks.</summary>
+    public Meter Meter { get; }
+
+    public void TookOver(string reason, TimeSpan took, bool succeeded) =>
+        _takeovers.Record(
+            took.TotalSeconds,
+            new KeyValuePair<string, object?>("reason", reason),
+            new KeyValuePair<string, object?>("succeeded", succeeded));
+
+    public void SnapshotEnded(TimeSpan took, long sentBytes, bool succeeded)
+    {
+        _snapshots.Record(took.TotalSeconds, new KeyValuePair<string, object?>("succeeded", succeeded));
+        _sentBytes.Add(sentBytes);
+    }
+
+    public void FailedOver(FailoverState ended) =>
+        _failovers.Add(1, new KeyValuePair<string, object?>("ended", ended.ToString()));
 
     public void CallFailed(FailureKind kind) =>
         _failures.Add(1, new KeyValuePair<string, object?>("kind", kind.ToString()));

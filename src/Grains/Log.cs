@@ -41,6 +41,63 @@ internal static partial class Log
     [LoggerMessage(3016, LogLevel.Warning, "Database {Database} was left out of a list: {Reason}")]
     public static partial void DatabaseLeftOut(this ILogger logger, string database, string reason);
 
+    [LoggerMessage(3030, LogLevel.Information,
+        "Database {Database} taken by node {Node} in epoch {Epoch} ({Reason}), {ElapsedMs} ms")]
+    public static partial void DatabaseTaken(
+        this ILogger logger, string database, string node, ulong epoch, string reason, double elapsedMs);
+
+    [LoggerMessage(3031, LogLevel.Warning, "Database {Database} not taken by node {Node} ({Reason}): {Why}")]
+    public static partial void DatabaseNotTaken(
+        this ILogger logger, string database, string node, string reason, string why);
+
+    [LoggerMessage(3032, LogLevel.Information,
+        "Database {Database} handed over by node {Node} to node {Target}; writes paused {PausedMs} ms before")]
+    public static partial void DatabaseReleased(
+        this ILogger logger, string database, string node, string target, double pausedMs);
+
+    [LoggerMessage(3033, LogLevel.Debug, "Taking database {Database} ({Attempt}) goes on or failed: {Why}")]
+    public static partial void TakeoverAnswered(this ILogger logger, string database, string attempt, string why);
+
+    [LoggerMessage(3034, LogLevel.Warning, "The snapshot coordinator of database {Database} was not woken: {Why}")]
+    public static partial void CoordinatorNotWoken(this ILogger logger, string database, string why);
+
+    [LoggerMessage(3035, LogLevel.Warning, "The cluster's coordinator was not reminded: {Why}")]
+    public static partial void ClusterNotWatched(this ILogger logger, string why);
+
+    [LoggerMessage(3036, LogLevel.Information, "Node {Node} is gone: database {Database} fails over")]
+    public static partial void FailoverBegins(this ILogger logger, string database, string node);
+
+    [LoggerMessage(3037, LogLevel.Information,
+        "Database {Database} serves on node {Node} in epoch {Epoch}, {ElapsedMs} ms after its node was found gone")]
+    public static partial void FailoverDone(
+        this ILogger logger, string database, string node, ulong epoch, double elapsedMs);
+
+    [LoggerMessage(3038, LogLevel.Warning, "Try {Attempt} to open database {Database} on node {Node} failed: {Why}")]
+    public static partial void FailoverTryFailed(
+        this ILogger logger, string database, string node, int attempt, string why);
+
+    [LoggerMessage(3039, LogLevel.Error, "Database {Database} is held: {Why}")]
+    public static partial void FailoverHeld(this ILogger logger, string database, string why);
+
+    [LoggerMessage(3040, LogLevel.Warning, "The record of failover {Failover} was not written: {Why}")]
+    public static partial void FailoverNotRecorded(this ILogger logger, string failover, string why);
+
+    [LoggerMessage(3041, LogLevel.Warning, "The databases on shared storage were not looked at: {Why}")]
+    public static partial void NotLooked(this ILogger logger, string why);
+
+    [LoggerMessage(3042, LogLevel.Information,
+        "{Kind} of database {Database} ({Trigger}) ended: {State}, {Bytes} bytes, {ElapsedMs} ms")]
+    public static partial void SnapshotRunEnded(
+        this ILogger logger, OperationKind kind, string database, string trigger, OperationState state, long bytes,
+        double elapsedMs);
+
+    [LoggerMessage(3043, LogLevel.Warning, "{Kind} of database {Database} ({Trigger}) failed: {Why}")]
+    public static partial void SnapshotRunFailed(
+        this ILogger logger, OperationKind kind, string database, string trigger, string why);
+
+    [LoggerMessage(3044, LogLevel.Warning, "The history of database {Database} was not kept: {Why}")]
+    public static partial void HistoryNotKept(this ILogger logger, string database, string why);
+
     [LoggerMessage(3020, LogLevel.Error, "A call on {Grain} failed in a way the program does not foresee")]
     public static partial void UnforeseenFailure(this ILogger logger, Exception exception, string grain);
 

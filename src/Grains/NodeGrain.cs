@@ -2,7 +2,7 @@ using Branching.Storage;
 
 namespace Branching.Grains;
 
-/// <summary>What a node's disk holds.</summary>
+/// <summary>What a node's disk holds, and what it owns.</summary>
 [PlacedOnNode]
 internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
 {
@@ -14,7 +14,8 @@ internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
     {
         DataRoot root = OwnRoot();
         // Asking the file system for its free space may touch the disk.
-        DataRootStatistics statistics = await Task.Run(root.GetStatistics, cancellationToken);
+        (DataRootStatistics statistics, int quarantined) = await Task.Run(
+            () => (root.GetStatistics(), root.ListQuarantine().Count), cancellationToken);
         return new NodeDescription(
             node.Silo.Name,
             node.Silo.SiloAddress.ToParsableString(),
@@ -23,33 +24,72 @@ internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
             statistics.OpenStores,
             root.Options.MaxOpenStores,
             statistics.FreeBytes,
-            RocksDb.RocksDbLibrary.NativeVersion.ToString());
+            RocksDb.RocksDbLibrary.NativeVersion.ToString(),
+            root.NodeId,
+            node.Databases.ListOwned(),
+            node.Storage.Sharing.Directory,
+            node.Databases.SharedStorageProblem,
+            node.Storage.Sharing.DirtyStore switch
+            {
+                DirtyStorePolicy.RestoreSnapshot => "restore-snapshot",
+                DirtyStorePolicy.Fresh => "fresh",
+                _ => "fail",
+            },
+            quarantined,
+            root.Node.ProcessId,
+            node.Databases.StartedAt,
+            node.Databases.GetLag());
     }
 
     public ValueTask<DatabaseHolding> LookAtDatabaseAsync(
         string database, CancellationToken cancellationToken = default)
     {
-        DataRoot root = OwnRoot();
-        bool holds = DatabaseName.TryParse(database, out DatabaseName name, out _) && root.Contains(name);
-        return ValueTask.FromResult(new DatabaseHolding(holds, 0, holds, Databases: root.ListDatabases().Count));
+        OwnRoot();
+        return ValueTask.FromResult(node.Databases.Look(database));
     }
 
-    public ValueTask<IReadOnlyList<QuarantineDescription>> ListQuarantineAsync(
-        CancellationToken cancellationToken = default) => throw NotSupported();
+    public async ValueTask<IReadOnlyList<QuarantineDescription>> ListQuarantineAsync(
+        CancellationToken cancellationToken = default)
+    {
+        DataRoot root = OwnRoot();
+        IReadOnlyList<QuarantineEntry> entries = await OnStorageAsync(
+            () => Task.Run(root.ListQuarantine, cancellationToken));
+        return entries.Select(entry => new QuarantineDescription(
+            Path.GetFileName(entry.From), entry.Path, entry.At, entry.Reason, entry.Epoch.Value)).ToArray();
+    }
 
-    public ValueTask<TakeoverStatus> TakeDatabaseAsync(
-        TakeDatabaseRequest request, CancellationToken cancellationToken = default) => throw NotSupported();
+    public async ValueTask<TakeoverStatus> TakeDatabaseAsync(
+        TakeDatabaseRequest request, CancellationToken cancellationToken = default)
+    {
+        ThrowIfNotShared();
+        return await OnStorageAsync(() => node.Databases.TakeAsync(request, cancellationToken));
+    }
 
-    public ValueTask<ReleaseStatus> ReleaseDatabaseAsync(
-        ReleaseDatabaseRequest request, CancellationToken cancellationToken = default) => throw NotSupported();
+    public async ValueTask<ReleaseStatus> ReleaseDatabaseAsync(
+        ReleaseDatabaseRequest request, CancellationToken cancellationToken = default)
+    {
+        ThrowIfNotShared();
+        return await OnStorageAsync(() => node.Databases.ReleaseAsync(request, cancellationToken));
+    }
 
     public ValueTask CancelReleaseAsync(string database, string moveId, CancellationToken cancellationToken = default)
-        => throw NotSupported();
+    {
+        ThrowIfNotShared();
+        node.Databases.CancelRelease(database, moveId);
+        return ValueTask.CompletedTask;
+    }
 
-    private BranchingException NotSupported() => new(
-        FailureKind.NotSupported,
-        $"Node {node.Silo.Name} has no shared storage, so databases neither move nor survive it. Set " +
-        $"Branching:SharedStorage:Directory on all nodes.");
+    private void ThrowIfNotShared()
+    {
+        OwnRoot();
+        if (!node.Databases.IsShared)
+        {
+            throw new BranchingException(
+                FailureKind.NotSupported,
+                $"Node {node.Silo.Name} has no shared storage, so databases neither move nor survive it. Set " +
+                $"Branching:SharedStorage:Directory on all nodes.");
+        }
+    }
 
     private DataRoot OwnRoot()
     {
@@ -66,6 +106,18 @@ internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
         try
         {
             return node.Storage.Root;
+        }
+        catch (StorageException e)
+        {
+            throw GrainFailure.From(e);
+        }
+    }
+
+    private static async Task<TAnswer> OnStorageAsync<TAnswer>(Func<Task<TAnswer>> call)
+    {
+        try
+        {
+            return await call();
         }
         catch (StorageException e)
         {

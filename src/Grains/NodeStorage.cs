@@ -1,4 +1,6 @@
 using Branching.Storage;
+using Branching.Storage.Ownership;
+using Branching.Storage.Snapshots;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -14,6 +16,9 @@ namespace Branching.Grains;
 public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisposable
 {
     private readonly IOptions<StorageOptions> _options;
+    private readonly IOptions<SharedStorageOptions> _sharing;
+    private readonly IOptions<OwnershipOptions> _ownership;
+    private readonly IOptions<SnapshotOptions> _snapshots;
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
@@ -21,10 +26,19 @@ public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncD
     private DataRoot? _root;
 
     /// <summary>Prepares the data root that <paramref name="options"/> name; opens nothing yet.</summary>
-    public NodeStorage(IOptions<StorageOptions> options, ILoggerFactory loggers, TimeProvider time)
+    public NodeStorage(
+        IOptions<StorageOptions> options,
+        IOptions<SharedStorageOptions> sharing,
+        IOptions<OwnershipOptions> ownership,
+        IOptions<SnapshotOptions> snapshots,
+        ILoggerFactory loggers,
+        TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(loggers);
         _options = options;
+        _sharing = sharing;
+        _ownership = ownership;
+        _snapshots = snapshots;
         _loggers = loggers;
         _logger = loggers.CreateLogger<NodeStorage>();
         _time = time;
@@ -36,17 +50,32 @@ public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncD
     public DataRoot Root => Volatile.Read(ref _root) ?? throw new StorageException(
         Storage.FailureKind.Closed, "The node is starting or stopping: its data root is not open. Try again.");
 
+    /// <summary>How the node uses shared storage.</summary>
+    public SharedStorageOptions Sharing => _sharing.Value;
+
+    internal SnapshotOptions Snapshots => _snapshots.Value;
+
+    internal OwnershipOptions Ownership => _ownership.Value;
+
+    internal ILogger StorageLogger => _loggers.CreateLogger("Branching.Storage");
+
     /// <inheritdoc/>
     public void Participate(ISiloLifecycle lifecycle)
     {
         ArgumentNullException.ThrowIfNull(lifecycle);
         // Stages stop in reverse order: grains, which live above this stage, are gone before the data root closes.
         lifecycle.Subscribe(
-            nameof(NodeStorage), ServiceLifecycleStage.RuntimeStorageServices, OpenAsync, _ => CloseAsync());
+            nameof(NodeStorage),
+            ServiceLifecycleStage.RuntimeStorageServices,
+            OpenAsync,
+            // A stop that must not wait is the closest that one process comes to a crash: nothing is handed over.
+            cancellationToken => CloseAsync(handOver: !cancellationToken.IsCancellationRequested));
     }
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync() => await CloseAsync();
+    /// <remarks>Without an orderly stop before it, the node ends as if it had crashed: its leases run out, and its
+    /// databases are found again by their epochs.</remarks>
+    public async ValueTask DisposeAsync() => await CloseAsync(handOver: false);
 
     private async Task OpenAsync(CancellationToken cancellationToken)
     {
@@ -54,7 +83,8 @@ public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncD
         StorageOptions options = _options.Value;
         try
         {
-            DataRoot root = await DataRoot.OpenAsync(options, _loggers, _time, cancellationToken);
+            DataRoot root = await DataRoot.OpenAsync(
+                options, new DataRootSharing(Sharing, Ownership, Snapshots), _loggers, _time, cancellationToken);
             Volatile.Write(ref _root, root);
             _logger.DataRootOpened(
                 root.Directory, root.ListDatabases().Count, _time.GetElapsedTime(start).TotalMilliseconds);
@@ -66,7 +96,7 @@ public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncD
         }
     }
 
-    private async Task CloseAsync()
+    private async Task CloseAsync(bool handOver)
     {
         DataRoot? root;
         lock (_lock)
@@ -82,7 +112,7 @@ public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncD
 
         try
         {
-            await root.DisposeAsync();
+            await (handOver ? root.DisposeAsync() : root.AbandonAsync());
             _logger.DataRootClosed(root.Directory);
         }
         catch (StorageException e)

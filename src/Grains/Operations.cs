@@ -95,7 +95,7 @@ internal sealed class Operations(TimeProvider time, Action<Exception, string> un
     {
         lock (_gate)
         {
-            return [.. _known.Values.Select(one => one.Describe()).OrderByDescending(one => one.StartedAt)];
+            return _known.Values.Select(one => one.Describe()).OrderByDescending(one => one.StartedAt).ToArray();
         }
     }
 

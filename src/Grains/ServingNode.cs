@@ -6,6 +6,7 @@ namespace Branching.Grains;
 /// <summary>The node a grain runs on, as grains see it.</summary>
 internal sealed class ServingNode(
     NodeStorage storage,
+    NodeDatabases databases,
     DatabaseLocator locator,
     Instruments instruments,
     IOptions<ServingOptions> options,
@@ -13,6 +14,8 @@ internal sealed class ServingNode(
     ILogger<ServingNode> logger)
 {
     public NodeStorage Storage => storage;
+
+    public NodeDatabases Databases => databases;
 
     public DatabaseLocator Locator => locator;
 

@@ -22,9 +22,15 @@ internal sealed partial class StoreCalls
     public ValueTask<WriteResponse> WriteAsync(WriteRequest request, CancellationToken cancellationToken)
         => OnStoreAsync(
         request,
-        static async (_, branch, request, cancellationToken) =>
+        static async (self, branch, request, cancellationToken) =>
         {
+            using WriteGate.Change change = self.BeginChange();
             WriteResult result = await branch.Store.WriteAsync(ToStorage(request), cancellationToken);
+            if (result.Applied)
+            {
+                self._gate!.NoteWritten(BytesOf(request));
+            }
+
             return new WriteResponse(
                 result.Applied, result.Applied ? result.Sequence.Value : 0, result.FailedPrecondition);
         },
@@ -55,6 +61,17 @@ internal sealed partial class StoreCalls
                 IsEstimate: true);
         },
         cancellationToken);
+
+    private static long BytesOf(WriteRequest request)
+    {
+        long bytes = 0;
+        foreach (WriteOperation operation in request.Operations)
+        {
+            bytes += operation.Key.Length + operation.Value.Length;
+        }
+
+        return bytes;
+    }
 
     private async ValueTask<GetResponse> GetAsync(LocalStore store, GetRequest request)
     {

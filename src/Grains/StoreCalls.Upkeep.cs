@@ -48,8 +48,9 @@ internal sealed partial class StoreCalls
         TArgument argument, Action<LocalStore, TArgument> call, CancellationToken cancellationToken)
         => OnStoreAsync(
             (argument, call),
-            static async (_, branch, what, cancellationToken) =>
+            static async (self, branch, what, cancellationToken) =>
             {
+                using WriteGate.Change change = self.BeginChange();
                 await Task.Run(() => what.call(branch.Store, what.argument), cancellationToken);
                 return true;
             },

@@ -11,6 +11,8 @@ namespace Branching.Grains;
 /// </remarks>
 internal sealed partial class StoreCalls(ServingNode node, string database, string branch, Action leave)
 {
+    private WriteGate? _gate;
+
     /// <summary>Most entries, keys, operations or preconditions of one call.</summary>
     public const int MaxItems = 100_000;
 
@@ -18,8 +20,11 @@ internal sealed partial class StoreCalls(ServingNode node, string database, stri
         => branch == BranchKey.Main ? $"database '{database}'" : $"branch '{branch}' of database '{database}'";
 
     /// <summary>The database on this node.</summary>
-    public async ValueTask<Database> GetDatabaseAsync(CancellationToken cancellationToken) =>
-        await node.Storage.Root.GetDatabaseAsync(DatabaseName.Parse(database), cancellationToken);
+    public ValueTask<Database> GetDatabaseAsync(CancellationToken cancellationToken) =>
+        node.Databases.GetAsync(DatabaseName.Parse(database), cancellationToken);
+
+    /// <summary>Begins a change of the database, unless changes pause; dispose the answer when it has ended.</summary>
+    public WriteGate.Change BeginChange() => (_gate ??= node.Databases.GateOf(database)).Enter();
 
     /// <summary>Runs a call; whatever fails in it becomes a <see cref="BranchingException"/> here.</summary>
     public async ValueTask<TAnswer> RunAsync<TArgument, TAnswer>(
@@ -69,9 +74,15 @@ internal sealed partial class StoreCalls(ServingNode node, string database, stri
         BranchingException failure;
         if (e is StorageException storage)
         {
-            failure = storage.Kind == Storage.FailureKind.DatabaseNotFound
-                ? await NotHereAsync(storage, cancellationToken)
-                : GrainFailure.From(storage);
+            failure = storage.Kind switch
+            {
+                Storage.FailureKind.DatabaseNotFound => await NotHereAsync(storage, cancellationToken),
+                // Another node owns it, or will in a moment: the next call finds it.
+                Storage.FailureKind.NotOwner => new BranchingException(FailureKind.Moved, storage.Message, true),
+                // The next call finds the new owner; what became of a write that was under way, nobody knows.
+                Storage.FailureKind.Fenced => new BranchingException(FailureKind.Fenced, storage.Message, true),
+                _ => GrainFailure.From(storage),
+            };
         }
         else
         {
@@ -81,7 +92,7 @@ internal sealed partial class StoreCalls(ServingNode node, string database, stri
         }
 
         if (failure.Kind is FailureKind.DatabaseNotFound or FailureKind.InvalidName
-            or FailureKind.Moved or FailureKind.Closed)
+            or FailureKind.Moved or FailureKind.Closed or FailureKind.Fenced or FailureKind.NothingToRestore)
         {
             // The next call is placed anew, where the database lives by then.
             leave();

@@ -1,5 +1,7 @@
 using Branching.Grains;
 using Branching.Storage;
+using Branching.Storage.Ownership;
+using Branching.Storage.Snapshots;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
@@ -11,8 +13,10 @@ public static class BranchingHosting
 {
     /// <summary>
     /// Adds storage, grains, placement and health. Options come from the configuration sections
-    /// <see cref="StorageOptions.Section"/> and <see cref="ServingOptions.Section"/>, then from
-    /// <paramref name="configure"/>; wrong ones fail the start.
+    /// <see cref="StorageOptions.Section"/>, <see cref="SharedStorageOptions.Section"/>,
+    /// <see cref="OwnershipOptions.Section"/>, <see cref="SnapshotOptions.Section"/>,
+    /// <see cref="ScheduleOptions.Section"/>, <see cref="FailoverOptions.Section"/> and
+    /// <see cref="ServingOptions.Section"/>, then from <paramref name="configure"/>; wrong ones fail the start.
     /// </summary>
     public static ISiloBuilder AddBranching(this ISiloBuilder builder, Action<StorageOptions>? configure = null)
     {
@@ -27,6 +31,19 @@ public static class BranchingHosting
             storage.Configure(configure);
         }
 
+        services.AddSingleton<IValidateOptions<SharedStorageOptions>, SharedStorageOptionsValidator>();
+        services.AddSingleton<IValidateOptions<SharedStorageOptions>, SharedStorageOptionsRules>();
+        services.AddSingleton<IValidateOptions<OwnershipOptions>, OwnershipOptionsValidator>();
+        services.AddSingleton<IValidateOptions<OwnershipOptions>, OwnershipOptionsRules>();
+        services.AddSingleton<IValidateOptions<SnapshotOptions>, SnapshotOptionsValidator>();
+        services.AddOptions<SharedStorageOptions>().BindConfiguration(SharedStorageOptions.Section)
+            // Membership and the records of tenures must mean the same node by a name.
+            .PostConfigure<ILocalSiloDetails>(static (shared, silo) => shared.NodeName = silo.Name)
+            .ValidateOnStart();
+        services.AddOptions<OwnershipOptions>().BindConfiguration(OwnershipOptions.Section).ValidateOnStart();
+        services.AddOptions<SnapshotOptions>().BindConfiguration(SnapshotOptions.Section).ValidateOnStart();
+        services.AddOptions<ScheduleOptions>().BindConfiguration(ScheduleOptions.Section).ValidateOnStart();
+        services.AddOptions<FailoverOptions>().BindConfiguration(FailoverOptions.Section).ValidateOnStart();
         services.AddOptions<ServingOptions>().BindConfiguration(ServingOptions.Section).ValidateOnStart();
         services.AddBranchingGrains();
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>, EffectiveOptions>();

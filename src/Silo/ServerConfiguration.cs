@@ -161,6 +161,8 @@ internal static class ServerConfiguration
             [SharedStorageOptions.Section] = typeof(SharedStorageOptions),
             [OwnershipOptions.Section] = typeof(OwnershipOptions),
             [SnapshotOptions.Section] = typeof(SnapshotOptions),
+            [ScheduleOptions.Section] = typeof(ScheduleOptions),
+            [FailoverOptions.Section] = typeof(FailoverOptions),
         };
         foreach (IConfigurationSection section in configuration.GetSection(Root).GetChildren())
         {

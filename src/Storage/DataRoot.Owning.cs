@@ -354,7 +354,8 @@ public sealed partial class DataRoot
         try
         {
             using CancellationTokenSource deadline = new(_releaseDeadline, _time);
-            await tenure.ReleaseAsync(deadline.Token).ConfigureAwait(false);
+            await (_abandoned ? tenure.DisposeAsync().AsTask() : tenure.ReleaseAsync(deadline.Token))
+                .ConfigureAwait(false);
         }
         catch (Exception e) when (e is StorageException or OperationCanceledException)
         {

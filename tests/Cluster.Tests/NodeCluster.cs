@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using Branching.Silo;
 using Branching.Storage;
+using Branching.Storage.Ownership;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
@@ -8,10 +10,16 @@ using Orleans.TestingHost;
 namespace Branching.Cluster.Tests;
 
 /// <summary>A cluster in this process; each node has its own data root below one directory, named after the
-/// node.</summary>
+/// node. With shared storage, all nodes share the directory "shared" below the same one.</summary>
 public sealed class NodeCluster : IAsyncDisposable
 {
     private const string RootsKey = "Roots";
+    private const string SharedKey = "SharedDirectory";
+    private const string LeaseKey = "LeaseMs";
+
+    // Which data root the next node takes that has none of its own: that of a node that died.
+    private static readonly ConcurrentDictionary<string, string> _nextRoot = new(StringComparer.Ordinal);
+
     private readonly bool _ownsDirectory;
 
     private NodeCluster(TestCluster cluster, string directory, bool ownsDirectory)
@@ -25,13 +33,24 @@ public sealed class NodeCluster : IAsyncDisposable
 
     public string Directory { get; }
 
+    public string SharedDirectory => Path.Combine(Directory, "shared");
+
     public IGrainFactory Grains => Cluster.GrainFactory;
 
-    public static async Task<NodeCluster> StartAsync(short nodes = 3, string? directory = null)
+    public IClusterCoordinatorGrain Coordinator => Grains.GetClusterCoordinator();
+
+    public static async Task<NodeCluster> StartAsync(
+        short nodes = 3, string? directory = null, bool shared = false, int leaseMs = 1000)
     {
         string roots = directory ?? System.IO.Directory.CreateTempSubdirectory("branching-cluster-").FullName;
         TestClusterBuilder builder = new(nodes);
         builder.Properties[RootsKey] = roots;
+        builder.Properties[LeaseKey] = leaseMs.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        if (shared)
+        {
+            builder.Properties[SharedKey] = Path.Combine(roots, "shared");
+        }
+
         builder.AddSiloBuilderConfigurator<NodeConfigurator>();
         TestCluster cluster = builder.Build();
         await cluster.DeployAsync();
@@ -40,23 +59,39 @@ public sealed class NodeCluster : IAsyncDisposable
 
     public SiloHandle Node(string name) => Cluster.Silos.Single(silo => silo.Name == name);
 
-    /// <summary>Repeats a call for as long as its failure says that it may succeed later.</summary>
-    public static async Task<T> RetryAsync<T>(Func<ValueTask<T>> call)
+    /// <summary>Starts another node on the data root of one that died.</summary>
+    public async Task<SiloHandle> BringBackAsync(string deadNode)
     {
-        for (int attempt = 0; ; attempt++)
+        _nextRoot[Directory] = RootOf(deadNode);
+        return await Cluster.StartAdditionalSiloAsync();
+    }
+
+    /// <summary>The data root that a node has or had.</summary>
+    public string RootOf(string node)
+    {
+        string link = Path.Combine(Directory, node + ".root");
+        return File.Exists(link) ? File.ReadAllText(link) : Path.Combine(Directory, node);
+    }
+
+    /// <summary>Repeats a call for as long as its failure says that it may succeed later.</summary>
+    public static async Task<T> RetryAsync<T>(Func<ValueTask<T>> call, int seconds = 30)
+    {
+        using CancellationTokenSource deadline = new(TimeSpan.FromSeconds(seconds));
+        while (true)
         {
             try
             {
                 return await call();
             }
-            catch (BranchingException e) when (e.IsTransient && attempt < 50)
+            catch (BranchingException e) when (e.IsTransient && !deadline.IsCancellationRequested)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(100));
+                await Task.Delay(TimeSpan.FromMilliseconds(50));
             }
-            catch (OrleansException) when (attempt < 50)
+            catch (Exception e) when (
+                e is OrleansException or TimeoutException && !deadline.IsCancellationRequested)
             {
                 // The node died with the call in it, or the cluster still routes to it.
-                await Task.Delay(TimeSpan.FromMilliseconds(100));
+                await Task.Delay(TimeSpan.FromMilliseconds(50));
             }
         }
     }
@@ -77,28 +112,80 @@ public sealed class NodeCluster : IAsyncDisposable
         {
             string roots = siloBuilder.Configuration[RootsKey]
                 ?? throw new InvalidOperationException("The test did not say where the data roots are.");
+            string? shared = siloBuilder.Configuration[SharedKey];
+            int lease = int.Parse(
+                siloBuilder.Configuration[LeaseKey] ?? "500", System.Globalization.CultureInfo.InvariantCulture);
             siloBuilder.AddBranching();
             siloBuilder.Services.AddOptions<StorageOptions>().Configure<IOptions<SiloOptions>>((storage, silo) =>
             {
-                storage.DataRoot = Path.Combine(roots, silo.Value.SiloName ?? "unnamed");
+                storage.DataRoot = RootFor(roots, silo.Value.SiloName ?? "unnamed");
                 storage.BlockCacheBytes = 8 << 20;
                 storage.MemtableBudgetBytes = 16 << 20;
                 storage.MemtableBytes = 1 << 20;
             });
+            siloBuilder.Services.Configure<SharedStorageOptions>(options => options.Directory = shared);
+            siloBuilder.Services.Configure<OwnershipOptions>(options =>
+            {
+                options.LeaseLength = TimeSpan.FromMilliseconds(lease);
+                options.LeaseMargin = TimeSpan.FromMilliseconds(Math.Max(10, lease / 10));
+                options.WatchInterval = TimeSpan.FromMilliseconds(Math.Max(10, lease / 20));
+            });
+            siloBuilder.Services.Configure<FailoverOptions>(options =>
+            {
+                options.LookEvery = TimeSpan.FromMilliseconds(200);
+                options.StartGrace = TimeSpan.Zero;
+                options.FirstRetry = TimeSpan.FromMilliseconds(50);
+                options.LongestRetry = TimeSpan.FromMilliseconds(500);
+                options.MaxFailovers = 1000;
+            });
+            siloBuilder.Services.Configure<ScheduleOptions>(options =>
+            {
+                options.Enabled = false;
+                options.FirstAfter = TimeSpan.Zero;
+                options.LookEvery = TimeSpan.FromMilliseconds(50);
+                options.CollectionGrace = TimeSpan.Zero;
+            });
+        }
+
+        private static string RootFor(string roots, string name)
+        {
+            string link = Path.Combine(roots, name + ".root");
+            if (File.Exists(link))
+            {
+                return File.ReadAllText(link);
+            }
+
+            string own = Path.Combine(roots, name);
+            if (System.IO.Directory.Exists(own) || !_nextRoot.TryRemove(roots, out string? inherited))
+            {
+                return own;
+            }
+
+            File.WriteAllText(link, inherited);
+            return inherited;
         }
     }
 }
 
 /// <summary>One cluster for all tests of a class; each test uses its own databases.</summary>
-public sealed class SharedCluster : IAsyncLifetime
+public class SharedCluster : IAsyncLifetime
 {
+    private readonly bool _sharedStorage;
     private int _databases;
+
+    public SharedCluster()
+    {
+    }
+
+    protected SharedCluster(bool sharedStorage) => _sharedStorage = sharedStorage;
 
     public NodeCluster Nodes { get; private set; } = null!;
 
     public IGrainFactory Grains => Nodes.Grains;
 
-    public async Task InitializeAsync() => Nodes = await NodeCluster.StartAsync();
+    // Nobody dies here, so the leases may be long: a busy machine then ends none of them.
+    public async Task InitializeAsync() => Nodes = await NodeCluster.StartAsync(
+        shared: _sharedStorage, leaseMs: 10_000);
 
     public async Task DisposeAsync() => await Nodes.DisposeAsync();
 
@@ -109,3 +196,6 @@ public sealed class SharedCluster : IAsyncLifetime
         return name;
     }
 }
+
+/// <summary>As <see cref="SharedCluster"/>, with shared storage.</summary>
+public sealed class SharedStorageCluster() : SharedCluster(sharedStorage: true);

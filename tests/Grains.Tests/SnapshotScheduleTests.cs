@@ -8,7 +8,8 @@ public sealed class SnapshotScheduleTests
     private static readonly TimeSpan _minute = TimeSpan.FromMinutes(1);
     private static readonly SnapshotPolicy _everyMinute = new(_minute);
 
-    private static ScheduleState After(DateTimeOffset? success = null) => new(_start, success, success, 0, null, null, 0);
+    private static ScheduleState After(DateTimeOffset? success = null) =>
+        new(_start, success, success, 0, null, null, 0);
 
     private static SnapshotSchedule Schedule(SnapshotPolicy policy, string database = "d") =>
         new(database, policy, TimeSpan.FromSeconds(5));
@@ -101,7 +102,8 @@ public sealed class SnapshotScheduleTests
         SnapshotSchedule schedule = Schedule(_everyMinute);
 
         Assert.Empty(schedule.Problems(After(_start), _start + _minute, null));
-        Assert.Contains("ever taken", Assert.Single(schedule.Problems(After(), _start, null)), StringComparison.Ordinal);
+        Assert.Contains(
+            "ever taken", Assert.Single(schedule.Problems(After(), _start, null)), StringComparison.Ordinal);
         Assert.Contains(
             "overdue", Assert.Single(schedule.Problems(After(_start), _start + _minute * 3, null)),
             StringComparison.Ordinal);

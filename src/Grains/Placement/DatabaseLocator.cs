@@ -13,12 +13,11 @@ internal sealed class DatabaseLocator(
     IGrainFactory grains,
     IClusterMembershipService membership,
     ILocalSiloDetails local,
-    NodeStorage storage,
     IOptions<ServingOptions> options,
     TimeProvider time,
     ILogger<DatabaseLocator> logger)
 {
-    /// <summary>Asks the given silos, all at once.</summary>
+    /// <summary>Asks the given silos, none of which is this one, all at once.</summary>
     public async Task<NodeAnswer[]> AskAsync(
         string database, IReadOnlyCollection<SiloAddress> silos, CancellationToken cancellationToken)
     {
@@ -57,21 +56,15 @@ internal sealed class DatabaseLocator(
         return await Task.WhenAll(answers);
     }
 
-    /// <summary>Adds to each answer how many databases the node holds.</summary>
-    public async Task<NodeAnswer[]> CountDatabasesAsync(
-        IReadOnlyCollection<NodeAnswer> answers, CancellationToken cancellationToken)
-        => await Task.WhenAll(answers.Select(answer => CountAsync(answer, cancellationToken)));
-
     private async Task<NodeAnswer> AskAsync(
         string database, SiloAddress silo, string name, CancellationToken cancellationToken)
     {
         try
         {
-            bool holds = silo.Equals(local.SiloAddress)
-                ? HoldsHere(database)
-                : await NodeOf(silo).HoldsDatabaseAsync(database, cancellationToken).AsTask()
-                    .WaitAsync(options.Value.NodeAnswerTimeout, time, cancellationToken);
-            return new NodeAnswer(silo, name, holds);
+            DatabaseHolding said = await NodeOf(silo).LookAtDatabaseAsync(database, cancellationToken).AsTask()
+                .WaitAsync(options.Value.NodeAnswerTimeout, time, cancellationToken);
+            return new NodeAnswer(
+                silo, name, said.Holds, said.Databases, said.Epoch, said.Owned, said.TakingOver);
         }
         catch (Exception e) when (IsSilence(e))
         {
@@ -79,31 +72,6 @@ internal sealed class DatabaseLocator(
             return new NodeAnswer(silo, name, Holds: null);
         }
     }
-
-    private async Task<NodeAnswer> CountAsync(NodeAnswer answer, CancellationToken cancellationToken)
-    {
-        if (answer.Holds is null)
-        {
-            return answer;
-        }
-
-        try
-        {
-            int databases = answer.Silo.Equals(local.SiloAddress)
-                ? storage.Root.ListDatabases().Count
-                : (await NodeOf(answer.Silo).DescribeAsync(cancellationToken).AsTask()
-                    .WaitAsync(options.Value.NodeAnswerTimeout, time, cancellationToken)).Databases.Count;
-            return answer with { Databases = databases };
-        }
-        catch (Exception e) when (IsSilence(e))
-        {
-            // It went between two questions; another node is better.
-            return answer with { Holds = null };
-        }
-    }
-
-    private bool HoldsHere(string database) =>
-        DatabaseName.TryParse(database, out DatabaseName name, out _) && storage.Root.Contains(name);
 
     private INodeGrain NodeOf(SiloAddress silo) => grains.GetGrain<INodeGrain>(silo.ToParsableString());
 

@@ -14,7 +14,11 @@ namespace Branching.Grains;
 /// once, waits for nobody long, and never fails a call because one node is silent.
 /// </remarks>
 internal sealed class DatabasePlacementDirector(
-    DatabaseLocator locator, Instruments instruments, ILogger<DatabasePlacementDirector> logger) : IPlacementDirector
+    DatabaseLocator locator,
+    NodeDatabases here,
+    ILocalSiloDetails local,
+    Instruments instruments,
+    ILogger<DatabasePlacementDirector> logger) : IPlacementDirector
 {
     public async Task<SiloAddress> OnAddActivation(
         PlacementStrategy strategy, PlacementTarget target, IPlacementContext context)
@@ -33,15 +37,37 @@ internal sealed class DatabasePlacementDirector(
             return Placed("", silos[0], "no-name");
         }
 
-        NodeAnswer[] answers = await locator.AskAsync(database, silos, CancellationToken.None);
+        NodeAnswer[] answers = await AskAsync(database, silos);
         if (DatabasePlacementRule.Holder(answers) is { } holder)
         {
             WarnOfTwins(database, answers);
             return Placed(database, holder.Silo, "holder");
         }
 
-        answers = await locator.CountDatabasesAsync(answers, CancellationToken.None);
         return Placed(database, DatabasePlacementRule.LeastLoaded(database, answers).Silo, "least-loaded");
+    }
+
+    private async Task<NodeAnswer[]> AskAsync(string database, SiloAddress[] silos)
+    {
+        SiloAddress[] others = [.. silos.Where(silo => !silo.Equals(local.SiloAddress))];
+        NodeAnswer[] answers = await locator.AskAsync(database, others, CancellationToken.None);
+        // This node's own answer needs no call, so one node alone never waits.
+        return others.Length == silos.Length ? answers : [.. answers, AskHere(database)];
+    }
+
+    private NodeAnswer AskHere(string database)
+    {
+        try
+        {
+            DatabaseHolding said = here.Look(database);
+            return new NodeAnswer(
+                local.SiloAddress, local.Name, said.Holds, said.Databases, said.Epoch, said.Owned, said.TakingOver);
+        }
+        catch (StorageException e)
+        {
+            logger.NodeSilent(local.Name, database, e.Message);
+            return new NodeAnswer(local.SiloAddress, local.Name, Holds: null);
+        }
     }
 
     private SiloAddress Placed(string database, SiloAddress silo, string reason)
@@ -54,7 +80,8 @@ internal sealed class DatabasePlacementDirector(
     private void WarnOfTwins(string database, NodeAnswer[] answers)
     {
         string[] holders = [.. answers.Where(answer => answer.Holds == true).Select(answer => answer.Name)];
-        if (holders.Length > 1)
+        // With shared storage several nodes may have copies; the newest epoch says which of them counts.
+        if (holders.Length > 1 && answers.All(answer => answer.Epoch == 0))
         {
             Array.Sort(holders, StringComparer.Ordinal);
             logger.DatabaseHeldTwice(database, string.Join(", ", holders));

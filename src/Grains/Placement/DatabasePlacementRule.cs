@@ -8,25 +8,45 @@ namespace Branching.Grains;
 /// <param name="Silo">The node.</param>
 /// <param name="Name">Its name, which outlives restarts as its address does not.</param>
 /// <param name="Holds">Whether its data root holds the database; null when it did not answer.</param>
-/// <param name="Databases">How many databases it holds; only asked when nobody holds this one.</param>
-internal readonly record struct NodeAnswer(SiloAddress Silo, string Name, bool? Holds, int Databases = 0);
+/// <param name="Databases">How many databases it holds.</param>
+/// <param name="Epoch">The tenure that its copy belongs to; 0 without shared storage.</param>
+/// <param name="Owned">Whether it serves the database now.</param>
+/// <param name="TakingOver">Whether it is bringing the database up now.</param>
+internal readonly record struct NodeAnswer(
+    SiloAddress Silo,
+    string Name,
+    bool? Holds,
+    int Databases = 0,
+    ulong Epoch = 0,
+    bool Owned = false,
+    bool TakingOver = false);
 
 /// <summary>Chooses a node for a database. Same answers, same choice: on every node that asks.</summary>
 internal static class DatabasePlacementRule
 {
-    /// <summary>The node that holds the database; the first by name when several claim to.</summary>
+    /// <summary>
+    /// The node that serves the database, else the one that is bringing it up, else the one with its newest copy; the
+    /// first by name of equal ones.
+    /// </summary>
     public static NodeAnswer? Holder(IEnumerable<NodeAnswer> answers)
     {
         NodeAnswer? first = null;
         foreach (NodeAnswer answer in answers)
         {
-            if (answer.Holds == true && (first is not { } best || IsBefore(answer, best)))
+            if ((answer.Holds == true || answer.TakingOver) && (first is not { } best || IsNearer(answer, best)))
             {
                 first = answer;
             }
         }
 
         return first;
+    }
+
+    private static bool IsNearer(NodeAnswer left, NodeAnswer right)
+    {
+        int byNearness = (left.Owned, left.TakingOver, left.Epoch).CompareTo(
+            (right.Owned, right.TakingOver, right.Epoch));
+        return byNearness != 0 ? byNearness > 0 : IsBefore(left, right);
     }
 
     /// <summary>

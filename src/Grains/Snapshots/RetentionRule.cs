@@ -32,7 +32,8 @@ internal static class RetentionRule
         SnapshotPolicy policy, IEnumerable<RetentionCandidate> candidates)
     {
         List<RetentionDecision> decisions = [];
-        foreach (IGrouping<string, RetentionCandidate> store in candidates.GroupBy(one => one.Store, StringComparer.Ordinal))
+        foreach (IGrouping<string, RetentionCandidate> store in
+            candidates.GroupBy(one => one.Store, StringComparer.Ordinal))
         {
             RetentionCandidate[] newestFirst =
                 [.. store.OrderByDescending(one => one.Order).ThenByDescending(one => one.TakenAt)];

@@ -52,7 +52,8 @@ internal sealed class SnapshotSchedule(string database, SnapshotPolicy policy, T
     public DateTimeOffset? NextDueAt(in ScheduleState state) =>
         policy.Every is { } every ? (state.LastSuccessAt ?? state.SinceAt) + every + Jitter : null;
 
-    /// <summary>When to try again after a failure: doubling from 1 s to 5 min; null: the last run did not fail.</summary>
+    /// <summary>When to try again after a failure: doubling from 1 s to 5 min; null: the last run did not
+    /// fail.</summary>
     public static DateTimeOffset? RetryAt(in ScheduleState state) =>
         state.ConsecutiveFailures == 0 || state.LastTryAt is not { } last
             ? null

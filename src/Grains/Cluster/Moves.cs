@@ -1,0 +1,171 @@
+using Microsoft.Extensions.Logging;
+
+namespace Branching.Grains;
+
+/// <summary>Moves databases between nodes by plan. Thread-safe.</summary>
+/// <remarks>
+/// The source sends a snapshot while it serves, pauses changes, sends the rest and releases; only then the target takes
+/// the next epoch. Ended before the release, the source serves on; ended after it, the database is at rest, and the
+/// next call or this coordinator brings it up: on the target, else on the source.
+/// </remarks>
+internal sealed class Moves(ClusterView view, TimeProvider time, ILogger<Moves> logger)
+{
+    private static readonly TimeSpan _poll = TimeSpan.FromSeconds(1);
+    private const int MostSilences = 3;
+
+    /// <summary>Moves one database.</summary>
+    /// <param name="database">The database's name.</param>
+    /// <param name="target">The name of a live node.</param>
+    /// <param name="report">Told what happens, for people.</param>
+    /// <param name="cancellationToken">Gives up; after the release it is brought up again all the same.</param>
+    public async Task<MoveOutcome> MoveAsync(
+        string database, string target, Action<string, long> report, CancellationToken cancellationToken)
+    {
+        long start = time.GetTimestamp();
+        NodeAnswer[] answers = await view.LookAsync(database, cancellationToken);
+        NodeAnswer to = FindNode(answers, target);
+        NodeAnswer? source = answers.Where(answer => answer.Owned).Select(answer => (NodeAnswer?)answer)
+            .FirstOrDefault();
+        if (source is not { } from)
+        {
+            // At rest: there is nothing to hand over.
+            report("taking", 0);
+            TakeoverStatus taken = await TakeAsync(database, to, cancellationToken);
+            return Outcome(database, "", to.Name, taken, new ReleaseStatus(
+                taken.State, "", TimeSpan.Zero, 0, 0, taken.Sequence, []), TimeSpan.Zero, start);
+        }
+
+        if (from.Silo.Equals(to.Silo))
+        {
+            return new MoveOutcome(
+                database, from.Name, to.Name, Succeeded: true, TimeSpan.Zero, time.GetElapsedTime(start), 0, from.Epoch,
+                0, [], "It was there already.");
+        }
+
+        ReleaseStatus released = await ReleaseAsync(database, from, to, report, cancellationToken);
+        if (released.State != OperationState.Succeeded)
+        {
+            return new MoveOutcome(
+                database, from.Name, from.Name, Succeeded: false, released.PausedFor, time.GetElapsedTime(start),
+                released.SentBytes, released.Epoch, released.Sequence, [], released.Problem);
+        }
+
+        // The clocks of two nodes are never compared: what the source measured, then what is measured here.
+        long since = time.GetTimestamp();
+        report("taking", released.SentBytes);
+        TakeoverStatus there = await TakeAsync(database, to, CancellationToken.None);
+        if (there.State == OperationState.Succeeded)
+        {
+            return Outcome(
+                database, from.Name, to.Name, there, released, released.PausedFor + time.GetElapsedTime(since), start);
+        }
+
+        logger.FailoverTryFailed(database, to.Name, 1, there.Problem ?? "");
+        TakeoverStatus back = await TakeAsync(database, from, CancellationToken.None);
+        return Outcome(
+            database, from.Name, from.Name, back, released, released.PausedFor + time.GetElapsedTime(since), start)
+            with
+        {
+            Succeeded = false,
+            Problem = back.State == OperationState.Succeeded
+                ? $"Node {to.Name} could not take it, so it is back on node {from.Name}: {there.Problem}"
+                : $"Node {to.Name} could not take it: {there.Problem} Nor could node {from.Name}: {back.Problem} " +
+                    "It is at rest; the next call tries again.",
+        };
+    }
+
+    internal static NodeAnswer FindNode(IEnumerable<NodeAnswer> answers, string name)
+    {
+        NodeAnswer[] found = [.. answers.Where(answer => answer.Name == name && answer.Holds is not null)];
+        return found.Length > 0
+            ? found[0]
+            : throw new BranchingException(
+                FailureKind.InvalidArgument,
+                $"There is no live node '{name}'. The live nodes are: " +
+                $"{string.Join(", ", answers.Select(answer => answer.Name).Order(StringComparer.Ordinal))}.");
+    }
+
+    private MoveOutcome Outcome(
+        string database,
+        string from,
+        string to,
+        TakeoverStatus taken,
+        ReleaseStatus released,
+        TimeSpan pause,
+        long start) => new(
+        database, from, to, taken.State == OperationState.Succeeded, pause, time.GetElapsedTime(start),
+        released.SentBytes, taken.Epoch, released.Sequence, released.LeftBehind, taken.Problem);
+
+    private async Task<ReleaseStatus> ReleaseAsync(
+        string database,
+        NodeAnswer from,
+        NodeAnswer to,
+        Action<string, long> report,
+        CancellationToken cancellationToken)
+    {
+        ReleaseDatabaseRequest request = new(database, Guid.NewGuid().ToString("N"), to.Name, _poll);
+        bool cancelled = false;
+        for (int silences = 0; ;)
+        {
+            try
+            {
+                if (cancellationToken.IsCancellationRequested && !cancelled)
+                {
+                    await view.NodeOf(from.Silo).CancelReleaseAsync(database, request.MoveId, CancellationToken.None);
+                    cancelled = true;
+                }
+
+                // Not the caller's token: how the release ended must be known.
+                ReleaseStatus status = await view.WithinAsync(
+                    view.NodeOf(from.Silo).ReleaseDatabaseAsync(request, CancellationToken.None), _poll,
+                    CancellationToken.None);
+                report(status.Phase, status.SentBytes);
+                if (status.State != OperationState.Running)
+                {
+                    return status;
+                }
+
+                silences = 0;
+            }
+            catch (Exception e) when (ClusterView.IsSilence(e))
+            {
+                if (++silences >= MostSilences || !view.IsActive(from.Silo))
+                {
+                    return new ReleaseStatus(
+                        OperationState.Failed, "asking", TimeSpan.Zero, 0, 0, 0, [], FailureKind.Closed,
+                        $"Node {from.Name} did not answer: {e.Message} Whether it released the database is not " +
+                        $"known; the next call finds or opens it.");
+                }
+            }
+        }
+    }
+
+    private async Task<TakeoverStatus> TakeAsync(
+        string database, NodeAnswer node, CancellationToken cancellationToken)
+    {
+        TakeDatabaseRequest request = new(database, "move", Guid.NewGuid().ToString("N"), _poll);
+        for (int silences = 0; ;)
+        {
+            try
+            {
+                TakeoverStatus status = await view.WithinAsync(
+                    view.NodeOf(node.Silo).TakeDatabaseAsync(request, cancellationToken), _poll, cancellationToken);
+                if (status.State != OperationState.Running)
+                {
+                    return status;
+                }
+
+                silences = 0;
+            }
+            catch (Exception e) when (ClusterView.IsSilence(e))
+            {
+                if (++silences >= MostSilences || !view.IsActive(node.Silo))
+                {
+                    return new TakeoverStatus(
+                        OperationState.Failed, "asking", Failure: FailureKind.Closed, IsTransient: true,
+                        Problem: $"Node {node.Name} did not answer: {e.Message}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Branching.Grains;
+
+/// <summary>
+/// On every node: reminds the cluster's coordinator of each change of the membership and now and then, and wakes the
+/// snapshot coordinators of the databases that the node owns.
+/// </summary>
+/// <remarks>
+/// A grain cannot bring itself back after the death of its silo. The watchers of the nodes that live do: the next
+/// reminder places the coordinator anew, and what it has to do it finds on shared storage.
+/// </remarks>
+internal sealed class NodeWatcher(
+    NodeDatabases databases,
+    IGrainFactory grains,
+    IClusterMembershipService membership,
+    IOptions<FailoverOptions> options,
+    IOptions<ServingOptions> serving,
+    TimeProvider time,
+    ILogger<NodeWatcher> logger) : ILifecycleParticipant<ISiloLifecycle>, IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+    private Task _watching = Task.CompletedTask;
+
+    public void Participate(ISiloLifecycle lifecycle)
+    {
+        ArgumentNullException.ThrowIfNull(lifecycle);
+        lifecycle.Subscribe(
+            nameof(NodeWatcher),
+            ServiceLifecycleStage.Active,
+            _ =>
+            {
+                _watching = databases.IsShared ? Task.Run(WatchAsync, CancellationToken.None) : Task.CompletedTask;
+                return Task.CompletedTask;
+            },
+            _ => StopAsync());
+    }
+
+    public async ValueTask DisposeAsync() => await StopAsync();
+
+    private async Task StopAsync()
+    {
+        await _stop.CancelAsync();
+        await _watching;
+    }
+
+    private async Task WatchAsync()
+    {
+        Task changes = ForEachChangeAsync();
+        using PeriodicTimer ticks = new(options.Value.LookEvery, time);
+        try
+        {
+            do
+            {
+                await RemindAsync();
+                await databases.WakeCoordinatorsAsync(_stop.Token);
+                await databases.ProbeSharedStorageAsync(_stop.Token);
+            }
+            while (await ticks.WaitForNextTickAsync(_stop.Token));
+        }
+        catch (OperationCanceledException)
+        {
+            // Asked to stop.
+        }
+
+        await changes;
+    }
+
+    private async Task ForEachChangeAsync()
+    {
+        try
+        {
+            await foreach (ClusterMembershipSnapshot _ in membership.MembershipUpdates.WithCancellation(_stop.Token))
+            {
+                await RemindAsync();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Asked to stop.
+        }
+    }
+
+    private async Task RemindAsync()
+    {
+        try
+        {
+            await grains.GetClusterCoordinator().WatchAsync(_stop.Token).AsTask()
+                .WaitAsync(serving.Value.NodeAnswerTimeout, time, _stop.Token);
+        }
+        catch (Exception e) when (e is BranchingException or OrleansException or TimeoutException)
+        {
+            // The coordinator's silo may just have died; the next reminder finds a new one.
+            logger.ClusterNotWatched(e.Message);
+        }
+    }
+}

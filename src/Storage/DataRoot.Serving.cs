@@ -1,0 +1,94 @@
+using System.Text.Json;
+
+namespace Branching.Storage;
+
+/// <summary>A database or store that was set aside whole.</summary>
+/// <param name="Path">Where it is.</param>
+/// <param name="From">Where it was, below the data root.</param>
+/// <param name="Reason">Why.</param>
+/// <param name="At">When, UTC.</param>
+/// <param name="Epoch">The epoch its stores were last written under; 0 when that is not known.</param>
+public sealed record QuarantineEntry(string Path, string From, string Reason, DateTimeOffset At, Epoch Epoch);
+
+/// <content>What others ask of a root about the databases it serves.</content>
+public sealed partial class DataRoot
+{
+    private volatile bool _abandoned;
+
+    /// <summary>A directory for what is thrown away soon; nothing in it survives a start.</summary>
+    public string ScratchDirectory => Building;
+
+    /// <summary>The database when this node serves it now; <see langword="null"/> otherwise. Cheap.</summary>
+    public Database? TryGetServing(DatabaseName name) => FindServing(name);
+
+    /// <summary>The epoch that the local copy of a database belongs to; <see langword="null"/> without one.</summary>
+    public Epoch? EpochOf(DatabaseName name) =>
+        _databases.TryGetValue(name, out Database? database) ? database.Epoch : null;
+
+    /// <summary>
+    /// Closes the root as a crash would: databases are not handed over, their leases run out by themselves.
+    /// </summary>
+    public ValueTask AbandonAsync()
+    {
+        _abandoned = true;
+        return DisposeAsync();
+    }
+
+    /// <summary>
+    /// Removes the local copy of a shared database that this node released: what its snapshots hold is all that is
+    /// left.
+    /// </summary>
+    /// <exception cref="StorageException"><see cref="FailureKind.InUse"/>: this node serves it;
+    /// <see cref="FailureKind.Refused"/>: it never was on shared storage.</exception>
+    public async Task RemoveLocalCopyAsync(DatabaseName name, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        using IDisposable turn = await _turns.EnterAsync(name, cancellationToken).ConfigureAwait(false);
+        if (!_databases.TryGetValue(name, out Database? local))
+        {
+            return;
+        }
+
+        if (local.IsServing || !local.Document.IsShared)
+        {
+            throw new StorageException(
+                local.IsServing ? FailureKind.InUse : FailureKind.Refused,
+                local.IsServing
+                    ? $"The local copy of database '{name}' was not removed: this node serves it."
+                    : $"The local copy of database '{name}' was not removed: it never was on shared storage.");
+        }
+
+        await DropLocalAsync(local).ConfigureAwait(false);
+    }
+
+    /// <summary>What was set aside on this node, newest first. Reads the disk.</summary>
+    public IReadOnlyList<QuarantineEntry> ListQuarantine()
+    {
+        ThrowIfDisposed();
+        IEnumerable<string> places = new[] { Quarantine }.Concat(ListDatabases().Select(
+            name => Path.Combine(Databases, name.Value, "quarantine")));
+        return [.. places.Where(System.IO.Directory.Exists)
+            .SelectMany(place => Disk.List(place).Select(entry => ReadQuarantined(Path.Combine(place, entry))))
+            .OrderByDescending(entry => entry.At)];
+    }
+
+    private static QuarantineEntry ReadQuarantined(string path)
+    {
+        try
+        {
+            QuarantineReason? reason = JsonSerializer.Deserialize(
+                File.ReadAllText(Path.Combine(path, ReasonName)), Documents.Default.QuarantineReason);
+            if (reason is not null)
+            {
+                return new QuarantineEntry(
+                    path, reason.From, reason.Reason, reason.At, new Epoch(reason.Database?.Epoch ?? 0));
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            return new QuarantineEntry(path, "", $"Its reason cannot be read: {e.Message}", default, default);
+        }
+
+        return new QuarantineEntry(path, "", "Its reason is empty.", default, default);
+    }
+}

@@ -1,0 +1,133 @@
+namespace Branching.Cluster.Tests;
+
+/// <summary>Snapshots put back by command, and databases put to rest.</summary>
+public sealed class RestoreTests(SharedStorageCluster cluster) : IClassFixture<SharedStorageCluster>
+{
+    [Fact]
+    public async Task An_older_snapshot_takes_the_place_of_a_branch_and_what_stood_there_is_set_aside()
+    {
+        (string name, string older, _) = await TwoSnapshotsAsync();
+        IDatabaseGrain database = cluster.Grains.GetDatabase(name);
+        await database.PutAsync("k", "not snapshotted");
+
+        OperationDescription restored = await RestoreAsync(
+            name, new RestoreRequest(older, Replace: true, RequestedBy: "test"));
+
+        Assert.True(restored.State == OperationState.Succeeded, restored.Message);
+        Assert.Equal("1", await NodeCluster.RetryAsync<string?>(async () => await database.ReadAsync("k")));
+        Assert.NotNull(restored.Restored!.Quarantine);
+        Assert.True(Directory.Exists(restored.Restored.Quarantine));
+    }
+
+    [Fact]
+    public async Task A_snapshot_becomes_a_new_branch_or_a_new_database_and_the_source_stays()
+    {
+        (string name, string older, string newer) = await TwoSnapshotsAsync();
+
+        OperationDescription branch = await RestoreAsync(
+            name, new RestoreRequest(older, IntoBranch: "restored", RequestedBy: "test"));
+        OperationDescription database = await RestoreAsync(
+            name, new RestoreRequest(newer, IntoDatabase: name + "-copy", RequestedBy: "test"));
+
+        Assert.True(branch.State == OperationState.Succeeded, branch.Message);
+        Assert.True(database.State == OperationState.Succeeded, database.Message);
+        Assert.Equal("1", await cluster.Grains.GetBranch(name, "restored").ReadAsync("k"));
+        Assert.Equal("2", await NodeCluster.RetryAsync<string?>(
+            async () => await cluster.Grains.GetDatabase(name + "-copy").ReadAsync("k")));
+        Assert.Equal("2", await cluster.Grains.GetDatabase(name).ReadAsync("k"));
+    }
+
+    [Fact]
+    public async Task By_time_the_newest_until_then_is_found()
+    {
+        (string name, string older, string newer) = await TwoSnapshotsAsync();
+        ISnapshotCoordinatorGrain snapshots = cluster.Grains.GetSnapshots(name);
+        DateTimeOffset first = (await snapshots.DescribeAsync(older)).Snapshot.TakenAt!.Value;
+
+        OperationDescription at = await RestoreAsync(
+            name, new RestoreRequest(At: first, IntoBranch: "at", RequestedBy: "test"));
+        OperationDescription latest = await RestoreAsync(
+            name, new RestoreRequest(IntoBranch: "latest", RequestedBy: "test"));
+
+        Assert.Equal(older, Assert.Single(at.Restored!.Stores).SnapshotId);
+        Assert.Equal(newer, Assert.Single(latest.Restored!.Stores).SnapshotId);
+    }
+
+    [Fact]
+    public async Task A_dry_run_says_what_would_happen_and_changes_nothing()
+    {
+        (string name, string older, _) = await TwoSnapshotsAsync();
+
+        OperationDescription dry = await RestoreAsync(
+            name, new RestoreRequest(older, DryRun: true, Replace: true, RequestedBy: "test"));
+
+        Assert.True(dry is { State: OperationState.Succeeded, Restored.DryRun: true }, dry.Message);
+        Assert.NotEmpty(dry.Restored!.Steps);
+        Assert.Null(dry.Restored.Quarantine);
+        Assert.Equal("2", await cluster.Grains.GetDatabase(name).ReadAsync("k"));
+    }
+
+    [Fact]
+    public async Task What_exists_is_not_replaced_unless_told_and_a_wrong_id_lists_near_ones()
+    {
+        (string name, string older, string newer) = await TwoSnapshotsAsync();
+
+        OperationDescription exists = await RestoreAsync(name, new RestoreRequest(older, RequestedBy: "test"));
+        OperationDescription wrong = await RestoreAsync(
+            name, new RestoreRequest(older[..^1] + "77", IntoBranch: "x", RequestedBy: "test"));
+
+        Assert.Equal(FailureKind.BranchExists, exists.Failure);
+        Assert.Equal(FailureKind.SnapshotNotFound, wrong.Failure);
+        Assert.Contains(newer, wrong.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_database_put_to_rest_is_on_shared_storage_alone_and_the_next_call_brings_it_back()
+    {
+        string name = await cluster.CreateDatabaseAsync();
+        IDatabaseGrain database = cluster.Grains.GetDatabase(name);
+        await database.PutAsync("k", "v");
+        NodeDescription owner = (await cluster.Nodes.Coordinator.ListNodesAsync())
+            .Single(one => one.Owned!.Contains(name, StringComparer.Ordinal));
+
+        await cluster.Grains.SnapshotAsync(name, new TakeSnapshotRequest(RemoveSource: true, RequestedBy: "test"));
+
+        Assert.False(Directory.Exists(Path.Combine(owner.DataRoot, "databases", name)));
+        Assert.Equal(
+            DatabaseState.AtRest,
+            (await cluster.Nodes.Coordinator.ListDatabasesAsync()).Single(one => one.Name == name).State);
+        Assert.Equal("v", await NodeCluster.RetryAsync<string?>(async () => await database.ReadAsync("k")));
+    }
+
+    [Fact]
+    public async Task A_database_with_an_ephemeral_branch_is_not_put_to_rest()
+    {
+        string name = await cluster.CreateDatabaseAsync();
+        await cluster.Grains.GetBranch(name, "e").CreateAsync(
+            new CreateBranchRequest("main", "test", Durability: BranchDurability.Ephemeral));
+        ISnapshotCoordinatorGrain snapshots = cluster.Grains.GetSnapshots(name);
+
+        OperationDescription refused = await snapshots.EndAsync(
+            await snapshots.TakeAsync(new TakeSnapshotRequest(RemoveSource: true, RequestedBy: "test")));
+
+        Assert.Equal(FailureKind.Refused, refused.Failure);
+        Assert.Contains("'e'", refused.Message, StringComparison.Ordinal);
+    }
+
+    private async Task<(string Name, string Older, string Newer)> TwoSnapshotsAsync()
+    {
+        string name = await cluster.CreateDatabaseAsync();
+        IDatabaseGrain database = cluster.Grains.GetDatabase(name);
+        await database.PutAsync("k", "1");
+        string older = Assert.Single((await cluster.Grains.SnapshotAsync(name)).Taken!).SnapshotId!;
+        await database.PutAsync("k", "2");
+        string newer = Assert.Single((await cluster.Grains.SnapshotAsync(name)).Taken!).SnapshotId!;
+        return (name, older, newer);
+    }
+
+    private async Task<OperationDescription> RestoreAsync(string database, RestoreRequest request)
+    {
+        ISnapshotCoordinatorGrain snapshots = cluster.Grains.GetSnapshots(database);
+        return await snapshots.EndAsync(await NodeCluster.RetryAsync(() => snapshots.RestoreAsync(request)));
+    }
+}

@@ -64,7 +64,8 @@ public sealed class OwningTests
         Assert.Equal(FailureKind.BranchLost, await KindOfAsync(() => taken.ReadAllAsync("young")));
         Assert.Equal(BranchDurability.Ephemeral, taken.GetBranch(Name("scratch")).Durability);
         Assert.Contains(taken.ListBranches(includeDeleted: true), b => b.Name == Name("gone"));
-        Assert.Equal(["scratch", "kept", "main"], taken.GetAncestors(Name("child-of-scratch")).Select(b => b.Name.Value));
+        Assert.Equal(
+            ["scratch", "kept", "main"], taken.GetAncestors(Name("child-of-scratch")).Select(b => b.Name.Value));
         await taken.DeleteBranchAsync(Name("young"), default);
         await taken.PutAsync("kept", "c", "3");
         await taken.BranchAsync("young");
@@ -87,8 +88,9 @@ public sealed class OwningTests
 
         Assert.Equal(FailureKind.LeaseExpired, await KindOfAsync(() => shop.ReadAllAsync("main")));
         one.Wire.Mend();
-        await Waiting.UntilAsync(async () =>
-            await KindOfAsync(() => shop.PutAsync("main", "c", "3")) == FailureKind.Fenced, "the former owner is fenced");
+        await Waiting.UntilAsync(
+            async () => await KindOfAsync(() => shop.PutAsync("main", "c", "3")) == FailureKind.Fenced,
+            "the former owner is fenced");
         Assert.Equal(FailureKind.NotOwner, await KindOfAsync(() => one.OwnAsync()));
         await two.Root.ReleaseDatabaseAsync(TemporaryRoot.Shop, default);
         Database back = await one.OwnAsync();

@@ -38,7 +38,8 @@ internal sealed class SharedNodes(string? existing = null) : IAsyncDisposable
         options.Directory = Directory;
         options.NodeName = name;
         SharedAccess access = new(
-            async stop => new WiredStorage(await PosixSharedStorage.OpenAsync(Directory, cancellationToken: stop), wire))
+            async stop => new WiredStorage(
+                await PosixSharedStorage.OpenAsync(Directory, cancellationToken: stop), wire))
         {
             Options = options,
             Ownership = Leases,

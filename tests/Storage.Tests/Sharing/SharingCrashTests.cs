@@ -69,7 +69,8 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
                 steps[line["sharing ".Length..]] = true;
             }
 
-            string where = $"{scenario.Name} on {scenario.On} killed after '{(lines.Count > 0 ? lines[^1] : "its start")}'";
+            string last = lines.Count > 0 ? lines[^1] : "its start";
+            string where = $"{scenario.Name} on {scenario.On} killed after '{last}'";
             Assert.True(exit is 0 or 137, $"{where}: exit {exit}\n{string.Join('\n', lines)}");
             if (exit == 0)
             {

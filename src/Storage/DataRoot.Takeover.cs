@@ -286,7 +286,6 @@ public sealed partial class DataRoot
 
             await database.CloseStoresAsync().ConfigureAwait(false);
             await database.CloseAsync(markClean: true).ConfigureAwait(false);
-            database.NoteLaidDown();
             try
             {
                 _databases[database.Name] = await Task.Run(

@@ -12,8 +12,10 @@ public sealed partial class Database
     private TenureGuard? _guard;
     private StorageException? _end;
 
-    /// <summary>Under which this node serves the database; <see langword="null"/> without shared storage, or while it
-    /// does not serve.</summary>
+    /// <summary>
+    /// Under which this node serves, or served, the database; <see langword="null"/> without shared storage, or for a
+    /// copy that was not taken.
+    /// </summary>
     public Tenure? Tenure { get; private set; }
 
     /// <summary>How the database came to be served by this node.</summary>
@@ -114,9 +116,6 @@ public sealed partial class Database
 
     /// <summary>Whether it takes no calls any more, for good or while it is being dropped.</summary>
     internal bool IsClosed => _closed;
-
-    /// <summary>Its directory belongs to another object now, which must be left alone.</summary>
-    internal void NoteLaidDown() => Tenure = null;
 
     internal IReadOnlyCollection<BranchRecord> AllRecords => [.. _all.Values];
 

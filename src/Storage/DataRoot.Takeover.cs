@@ -111,7 +111,7 @@ public sealed partial class DataRoot
             _disk.Reach(SharingStep.TakeoverStarted);
             string cache = Path.Combine(Fetched, owned.Life.Id.ToString());
             StoreStaging staging = new(
-                owned, files, view, 
+                owned, files, view,
                 RestorerOf(
                     owned.Access, owned.Shared, owned.Repository, cache, new RestoreOptions(), progress: null),
                 _logger);

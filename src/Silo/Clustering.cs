@@ -156,7 +156,8 @@ internal static class Clustering
         options.GatewayPort = options.GatewayPort == 0 ? gatewayPort : options.GatewayPort;
     }
 
-    private static (int SiloPort, int GatewayPort) FreePorts(IPAddress address)
+    /// <summary>Two ports that nobody listens on now.</summary>
+    public static (int SiloPort, int GatewayPort) FreePorts(IPAddress address)
     {
         // Both listeners are open at the same time, so the two ports differ.
         using TcpListener first = new(address, 0);

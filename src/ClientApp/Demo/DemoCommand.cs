@@ -24,7 +24,7 @@ internal static class DemoCommand
         return new ExampledCommand(
             host,
             "demo",
-            "Import real data, branch it, change the branches, kill a writer, and check every store against a model.",
+            "Import real data, branch it, kill a writer, kill a node, and check every store against a model.",
             ["branching demo", "branching demo products.csv --key sku", "branching demo --data /tmp/demo --keep"],
             [file, format, key, keep],
             async (invocation, cancellationToken) =>
@@ -42,7 +42,7 @@ internal static class DemoCommand
                 string root = temporary
                     ? Directory.CreateTempSubdirectory("branching-demo-").FullName
                     : Path.GetFullPath(invocation.Target.DataRoot);
-                var run = new DemoRun(invocation, Path.Combine(root, temporary ? "data" : ""));
+                var run = new DemoRun(invocation, Path.Combine(root, temporary ? "data" : ""), parsed.GetValue(keep));
                 try
                 {
                     return await run.ExecuteAsync(

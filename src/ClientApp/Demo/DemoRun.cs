@@ -8,21 +8,20 @@ using Branching.Grains;
 namespace Branching.ClientApp.Demo;
 
 /// <summary>The steps of the demo, each timed, each checked.</summary>
-internal sealed class DemoRun(Invocation invocation, string dataRoot)
+internal sealed class DemoRun(Invocation invocation, string dataRoot, bool keep)
 {
     private const string Database = "demo";
-    private const string Staging = "staging";
-    private const string Experiment = "experiment";
-    private const string Deep = "experiment/deep";
+    private const string Experiment = DemoDatabase.Experiment;
     private const int Branches = 3;
-    private const int DifferencesShown = 5;
 
     private readonly CommandHost _host = invocation.Host;
-    private readonly Dictionary<string, DemoModel> _models = new(StringComparer.Ordinal);
-    private readonly List<string> _problems = [];
-    private readonly JsonObject _elapsedMs = [];
+    private readonly DemoReport _report = new(invocation);
 
     public string DataRoot { get; } = dataRoot;
+
+    private DemoDatabase Store => field ??= new DemoDatabase(_report, Database);
+
+    private Dictionary<string, DemoModel> Models => Store.Models;
 
     /// <summary>Runs all steps. The last line says what was found.</summary>
     public async Task<int> ExecuteAsync(
@@ -31,26 +30,52 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
         string scratch = Directory.CreateTempSubdirectory("branching-demo-input-").FullName;
         try
         {
-            ImportPlan plan = await StepAsync(
+            ImportPlan plan = await _report.StepAsync(
                 "read the data", () => PrepareAsync(file, format, keyColumn, scratch, cancellationToken));
             await using ImportFile input = plan.File;
-            int records = _models[BranchKey.Main].Count;
+            DemoModel imported = Models[BranchKey.Main];
+            int records = imported.Count;
+            DemoModel again = imported.Branch();
             await using (ISession session = await OpenAsync(cancellationToken))
             {
-                await DivergeAsync(session, plan, cancellationToken);
-                await StepAsync("compare every store", () => CompareAllAsync(session, cancellationToken));
+                await Store.FillAsync(session.Grains, plan, imported, cancellationToken);
+                await _report.StepAsync(
+                    "compare every store", () => Store.CompareAllAsync(session.Grains, cancellationToken));
             }
 
-            SortedSet<int> acknowledged = await StepAsync(
+            SortedSet<int> acknowledged = await _report.StepAsync(
                 "kill a writer", () => KilledWriter.RunAsync(DataRoot, Database, Experiment, cancellationToken));
-            Say($"a process writing to '{Experiment}' was killed after "
+            _report.Say($"a process writing to '{Experiment}' was killed after "
                 + $"{Screen.Number(acknowledged.Count)} acknowledged writes");
             (int lost, int leaked) = await RecoverAsync(acknowledged, cancellationToken);
-            return Conclude(records, acknowledged.Count, lost, leaked);
+            JsonObject failover = await FailOverAsync(plan, again, cancellationToken);
+            return Conclude(records, acknowledged.Count, lost, leaked, failover);
         }
         finally
         {
             Directory.Delete(scratch, recursive: true);
+        }
+    }
+
+    private async Task<JsonObject> FailOverAsync(
+        ImportPlan plan, DemoModel imported, CancellationToken cancellationToken)
+    {
+        _report.Begin("failover");
+        string cluster = Directory.CreateTempSubdirectory("branching-demo-cluster-").FullName;
+        try
+        {
+            return await new FailoverDemo(_host, _report, cluster).RunAsync(plan, imported, cancellationToken);
+        }
+        finally
+        {
+            if (keep)
+            {
+                invocation.Note($"the nodes' data and shared storage are in {cluster}");
+            }
+            else
+            {
+                Directory.Delete(cluster, recursive: true);
+            }
         }
     }
 
@@ -68,13 +93,13 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
             RecordFormat known = CommonSymbols.FormatOf(format, file);
             ImportFile given = await ImportFile.OpenAsync(file, _host.Input, cancellationToken);
             var fromFile = new ImportPlan(given, known, keyColumn, null, SkipBad: false);
-            _models[BranchKey.Main] = new DemoModel(ReadRecords(fromFile));
-            Say($"data: {file}, {Screen.Number(_models[BranchKey.Main].Count)} records");
+            Models[BranchKey.Main] = new DemoModel(ReadRecords(fromFile));
+            _report.Say($"data: {file}, {Screen.Number(Models[BranchKey.Main].Count)} records");
             return fromFile;
         }
 
         DemoRecords found = await DemoData.FindAsync(cancellationToken);
-        Say($"data: {found.Source}, {Screen.Number(found.Records.Count)} records");
+        _report.Say($"data: {found.Source}, {Screen.Number(found.Records.Count)} records");
         string path = Path.Combine(scratch, "records.tsv");
         await using (FileStream stream = File.Create(path))
         {
@@ -87,7 +112,7 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
             await writer.FlushAsync(cancellationToken);
         }
 
-        _models[BranchKey.Main] = new DemoModel(found.Records);
+        Models[BranchKey.Main] = new DemoModel(found.Records);
         ImportFile written = await ImportFile.OpenAsync(path, _host.Input, cancellationToken);
         return new ImportPlan(written, RecordFormat.Tsv, null, null, SkipBad: false);
     }
@@ -110,94 +135,11 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
         return records;
     }
 
-    private async Task DivergeAsync(ISession session, ImportPlan plan, CancellationToken cancellationToken)
-    {
-        IDatabaseGrain database = session.Grains.GetDatabase(Database);
-        await database.CreateAsync(new CreateDatabaseRequest(DatabaseCommands.Creator), cancellationToken);
-        ImportOutcome imported = await StepAsync(
-            "import", () => new Importer(database, plan).WriteAsync((_, _) => { }, cancellationToken));
-        if (imported.Failure is { } failure)
-        {
-            throw failure;
-        }
-
-        await BranchAsync(session, Staging, BranchKey.Main, cancellationToken);
-        await BranchAsync(session, Experiment, BranchKey.Main, cancellationToken);
-        await ChangeAsync(session, Experiment, 1, cancellationToken);
-        await BranchAsync(session, Deep, Experiment, cancellationToken);
-        await ChangeAsync(session, BranchKey.Main, 2, cancellationToken);
-        await ChangeAsync(session, Staging, 3, cancellationToken);
-        await ChangeAsync(session, Experiment, 4, cancellationToken);
-        await ChangeAsync(session, Deep, 5, cancellationToken);
-    }
-
-    private async Task BranchAsync(ISession session, string name, string parent, CancellationToken cancellationToken)
-    {
-        var request = new CreateBranchRequest(parent, DatabaseCommands.Creator);
-        IBranchGrain branch = session.Grains.GetBranch(Database, name);
-        await StepAsync(
-            $"branch {name} from {parent}", async () => await branch.CreateAsync(request, cancellationToken));
-        _models[name] = _models[parent].Branch();
-    }
-
-    /// <summary>Overwrites every 97th key, removes every 89th and adds some, each branch beginning elsewhere.</summary>
-    private async Task ChangeAsync(ISession session, string branch, int round, CancellationToken cancellationToken)
-    {
-        DemoModel model = _models[branch];
-        List<WriteOperation> operations = [];
-        int position = 0;
-        foreach (byte[] key in model.Keys)
-        {
-            position++;
-            if ((position + (round * 13)) % 97 == 0)
-            {
-                operations.Add(
-                    new WriteOperation(WriteOperationKind.Put, key, Text($"changed in {branch}, round {round}")));
-            }
-            else if ((position + (round * 7)) % 89 == 0)
-            {
-                operations.Add(new WriteOperation(WriteOperationKind.Delete, key, default));
-            }
-        }
-
-        for (int i = 0; i < 200; i++)
-        {
-            operations.Add(new WriteOperation(
-                WriteOperationKind.Put, Text($"added/{branch}/{round}/{i:D4}"), Text($"only in {branch}: {i}")));
-        }
-
-        IStoreGrain store = Invocation.Store(session, Database, branch);
-        await StepAsync($"change {Screen.Number(operations.Count)} keys in {branch}", async () =>
-        {
-            foreach (WriteOperation[] batch in operations.Chunk(100))
-            {
-                await store.WriteAsync(new WriteRequest(batch), cancellationToken);
-            }
-
-            return 0;
-        });
-        operations.ForEach(model.Apply);
-    }
-
-    private async Task<int> CompareAllAsync(ISession session, CancellationToken cancellationToken)
-    {
-        int differing = 0;
-        foreach ((string branch, DemoModel model) in _models)
-        {
-            IStoreGrain store = Invocation.Store(session, Database, branch);
-            List<Difference> differences = await model.CompareAsync(store, cancellationToken);
-            Tell(branch, differences);
-            differing += differences.Count;
-        }
-
-        return differing;
-    }
-
     private async Task<(int Lost, int Leaked)> RecoverAsync(
         SortedSet<int> acknowledged, CancellationToken cancellationToken)
     {
-        await using ISession session = await StepAsync("reopen", () => OpenAsync(cancellationToken));
-        DemoModel before = _models[Experiment];
+        await using ISession session = await _report.StepAsync("reopen", () => OpenAsync(cancellationToken));
+        DemoModel before = Models[Experiment];
         var plan = new CrashPlan([.. before.Keys]);
         DemoModel after = before.Branch();
         foreach (int index in acknowledged)
@@ -205,15 +147,15 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
             after.Apply(plan[index]);
         }
 
-        _models.Remove(Experiment);
-        (int lost, int leaked) = await StepAsync("verify every acknowledged write", async () =>
+        Models.Remove(Experiment);
+        (int lost, int leaked) = await _report.StepAsync("verify every acknowledged write", async () =>
         {
             List<Difference> differences = await after.CompareAsync(
                 Invocation.Store(session, Database, Experiment), cancellationToken);
             CrashVerdict verdict = CrashVerdict.Of(plan, acknowledged, DemoWriterCommand.Writers, differences);
-            Tell(Experiment, verdict.Unexplained);
-            int elsewhere = await CompareAllAsync(session, cancellationToken);
-            Say($"'{Experiment}' holds {Screen.Number(verdict.Unacknowledged)} writes that were under way "
+            _report.Tell(Experiment, verdict.Unexplained);
+            int elsewhere = await Store.CompareAllAsync(session.Grains, cancellationToken);
+            _report.Say($"'{Experiment}' holds {Screen.Number(verdict.Unacknowledged)} writes that were under way "
                 + "and not yet acknowledged");
             return (verdict.Lost, verdict.Unexplained.Count - verdict.Lost + elsewhere);
         });
@@ -243,15 +185,15 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
             $"{Screen.Bytes(sizes[branch.Name].TotalBytes)}, {Screen.Bytes(sizes[branch.Name].UniqueBytes)} its own");
         long shared = sizes.Values.Sum(size => size.SharedBytes);
         long total = sizes.Values.Sum(size => size.TotalBytes);
-        Say("");
-        Say($"space: {sizes.Count} stores of {Screen.Bytes(total)} together; {Screen.Bytes(shared)} of that are files "
-            + "shared by hard links");
-        Say("");
+        _report.Say("");
+        _report.Say($"space: {sizes.Count} stores of {Screen.Bytes(total)} together; {Screen.Bytes(shared)} of that are "
+            + "files shared by hard links");
+        _report.Say("");
     }
 
-    private int Conclude(int records, int acknowledged, int lost, int leaked)
+    private int Conclude(int records, int acknowledged, int lost, int leaked, JsonObject failover)
     {
-        bool ok = _problems.Count == 0 && lost == 0 && leaked == 0;
+        bool ok = _report.Problems.Count == 0 && lost == 0 && leaked == 0;
         if (invocation.Json)
         {
             invocation.WriteJson(new JsonObject
@@ -262,15 +204,16 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
                 ["acknowledged"] = acknowledged,
                 ["lost"] = lost,
                 ["leaked"] = leaked,
-                ["problems"] = new JsonArray([.. _problems.Select(problem => (JsonNode)problem)]),
-                ["elapsedMs"] = _elapsedMs,
+                ["problems"] = new JsonArray([.. _report.Problems.Select(problem => (JsonNode)problem)]),
+                ["failover"] = failover,
+                ["elapsedMs"] = _report.ElapsedMs,
             });
             return ok ? ExitCode.Ok : ExitCode.Failed;
         }
 
         if (!ok)
         {
-            foreach (string problem in _problems)
+            foreach (string problem in _report.Problems)
             {
                 _host.Out.WriteLine(problem);
             }
@@ -282,43 +225,4 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot)
             + $"{lost} lost, {leaked} leaked");
         return ok ? ExitCode.Ok : ExitCode.Failed;
     }
-
-    private void Tell(string branch, List<Difference> differences)
-    {
-        foreach (Difference difference in differences.Take(DifferencesShown))
-        {
-            _problems.Add(
-                $"{branch}: key '{ByteText.ToLine(difference.Key)}' should have {Shown(difference.Expected)} "
-                + $"and has {Shown(difference.Actual)}");
-        }
-
-        if (differences.Count > DifferencesShown)
-        {
-            _problems.Add($"{branch}: {Screen.Number(differences.Count - DifferencesShown)} more differences");
-        }
-    }
-
-    private static string Shown(byte[]? value)
-        => value is null ? "no value" : $"'{ByteText.ToLine(value.AsSpan(0, Math.Min(value.Length, 60)))}'";
-
-    private async Task<T> StepAsync<T>(string name, Func<Task<T>> step)
-    {
-        long started = _host.Time.GetTimestamp();
-        T result = await step();
-        TimeSpan elapsed = _host.Time.GetElapsedTime(started);
-        _elapsedMs[name] = Math.Round(elapsed.TotalMilliseconds, 1);
-        Say($"{Screen.Duration(elapsed),10}  {name}");
-        return result;
-    }
-
-    private void Say(string text)
-    {
-        if (!invocation.Json)
-        {
-            _host.Out.WriteLine(text);
-            _host.Out.Flush();
-        }
-    }
-
-    private static byte[] Text(string text) => System.Text.Encoding.UTF8.GetBytes(text);
 }

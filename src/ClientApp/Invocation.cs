@@ -92,6 +92,18 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
         return Host.Connect(target, cancellationToken);
     }
 
+    /// <summary>
+    /// Opens the way to the snapshots. Without shared storage there are none, and that is said at once.
+    /// </summary>
+    public Task<ISession> ConnectToSnapshotsAsync(CancellationToken cancellationToken)
+        => Target is { Cluster: null, SharedStorage: null }
+            ? throw new UserError(
+                ExitCode.Failed,
+                "there is no shared storage, so there are no snapshots",
+                $"name a directory for them: {Again("--shared-storage", "DIR")}",
+                nameof(FailureKind.NotSupported))
+            : ConnectAsync(cancellationToken);
+
     /// <summary>The store of a branch; the main store is reached through its database.</summary>
     public static IStoreGrain Store(ISession session, string database, string branch)
         => branch == BranchKey.Main

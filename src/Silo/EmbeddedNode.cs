@@ -4,6 +4,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Orleans.Configuration;
 
 namespace Branching.Silo;
 
@@ -65,6 +66,9 @@ public sealed class EmbeddedNode : IAsyncDisposable
         builder.UseOrleans(silo =>
         {
             Clustering.UseOneProcess(silo);
+
+            // On shared storage and in answers a node goes by its name; the runtime's own would be the same everywhere.
+            silo.Configure<SiloOptions>(named => named.SiloName = Environment.MachineName);
             silo.AddBranching(options =>
             {
                 options.DataRoot = path;

@@ -22,10 +22,12 @@ internal static class Cli
     /// <param name="input">Standard input.</param>
     /// <param name="arguments">The words after <c>branching</c>.</param>
     /// <param name="connect">How a session is opened; as the program does unless given.</param>
+    /// <param name="variable">The environment; empty unless given.</param>
     public static async Task<CliResult> RunAsync(
         byte[] input,
         IReadOnlyList<string> arguments,
-        Func<SessionTarget, CancellationToken, Task<ISession>>? connect = null)
+        Func<SessionTarget, CancellationToken, Task<ISession>>? connect = null,
+        Func<string, string?>? variable = null)
     {
         using var output = new MemoryStream();
         await using var error = new StringWriter();
@@ -34,7 +36,7 @@ internal static class Cli
             Input = new MemoryStream(input),
             Output = output,
             Error = error,
-            Variable = _ => null,
+            Variable = variable ?? (_ => null),
             Connect = connect ?? Sessions.ConnectAsync,
         };
         int exitCode = await CommandLine.RunAsync(arguments, host);

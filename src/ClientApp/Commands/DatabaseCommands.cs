@@ -89,6 +89,7 @@ internal static class DatabaseCommands
             {
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 databases = await session.Grains.GetClusterCoordinator().ListDatabasesAsync(cancellationToken);
+                databases = await WithHeldOnesAsync(session, databases, target.Cluster is null, cancellationToken);
             }
 
             if (invocation.Json)
@@ -109,13 +110,57 @@ internal static class DatabaseCommands
                     databases.Select(d => (IReadOnlyList<string>)
                     [
                         d.Name, SnapshotText.State(d.State), Screen.Number(d.Branches), Screen.Number((long)d.Sequence),
-                        Screen.Time(d.CreatedAt), d.CreatedBy, d.Node, SnapshotText.TimeOrDash(d.LastSnapshotAt),
+                        d.CreatedAt == default ? "-" : Screen.Time(d.CreatedAt), d.CreatedBy, d.Node, SnapshotText.TimeOrDash(d.LastSnapshotAt),
                         SnapshotText.Lag(d.Lag), d.Problem ?? "",
                     ]));
                 SnapshotText.NoteWithoutSharedStorage(
-                    invocation, databases.All(d => d.Lag is not null || d.State == DatabaseState.AtRest));
+                    invocation, databases.All(d => d.Lag is not null || d.State != DatabaseState.Serving));
             }
 
             return ExitCode.Ok;
         });
+
+    /// <summary>
+    /// Adds databases that a node holds and cannot serve, with the reason. A node of this process has just started and
+    /// owns nothing yet: what its own disk holds is brought up, so that its figures are known; what is on shared
+    /// storage alone is left at rest.
+    /// </summary>
+    private static async Task<IReadOnlyList<DatabaseDescription>> WithHeldOnesAsync(
+        ISession session,
+        IReadOnlyList<DatabaseDescription> databases,
+        bool bringUp,
+        CancellationToken cancellationToken)
+    {
+        IReadOnlyList<NodeDescription> nodes = await session.Grains.GetClusterCoordinator()
+            .ListNodesAsync(cancellationToken);
+        var all = databases.ToDictionary(database => database.Name, StringComparer.Ordinal);
+        foreach (NodeDescription node in nodes)
+        {
+            foreach (string name in node.Databases)
+            {
+                bool isListed = all.TryGetValue(name, out DatabaseDescription? known);
+                if (!isListed || (bringUp && known!.State == DatabaseState.AtRest))
+                {
+                    known ??= new DatabaseDescription(name, "", 0, default, "", node.Name, 0, 0);
+                    all[name] = await DescribeAsync(session, known, cancellationToken);
+                }
+            }
+        }
+
+        return [.. all.Values.OrderBy(database => database.Name, StringComparer.Ordinal)];
+    }
+
+    private static async Task<DatabaseDescription> DescribeAsync(
+        ISession session, DatabaseDescription known, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await session.Grains.GetDatabase(known.Name).DescribeAsync(cancellationToken);
+        }
+        catch (BranchingException failure)
+        {
+            // One database that cannot be brought up does not hide the others.
+            return known with { State = DatabaseState.Failed, Problem = failure.Message };
+        }
+    }
 }

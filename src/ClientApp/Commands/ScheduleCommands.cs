@@ -30,7 +30,7 @@ internal static class ScheduleCommands
             [database],
             async (invocation, cancellationToken) =>
             {
-                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
                 ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
                 SnapshotStatus status = await grain.GetStatusAsync(cancellationToken);
                 IReadOnlyList<SnapshotRun> history = await grain.GetHistoryAsync(cancellationToken);
@@ -71,7 +71,7 @@ internal static class ScheduleCommands
             [database, .. options.All],
             async (invocation, cancellationToken) =>
             {
-                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
                 ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
                 SnapshotPolicy before = (await grain.GetStatusAsync(cancellationToken)).Policy;
                 SnapshotPolicy after = await grain.SetPolicyAsync(

@@ -85,7 +85,7 @@ internal static partial class SnapshotCommands
                 DateTimeOffset? until = parsed.GetValue(expires) is { } length
                     ? host.Time.GetUtcNow() + QuantityText.Duration(length, "--for")
                     : null;
-                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
                 ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
                 SnapshotPin pin = await SnapshotReference.UseAsync(
                     invocation,
@@ -116,7 +116,7 @@ internal static partial class SnapshotCommands
             async (invocation, cancellationToken) =>
             {
                 string name = invocation.Parsed.GetValue(pin)!;
-                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
                 bool wasThere = await session.Grains.GetSnapshots(invocation.Database!).UnpinAsync(
                     name, DatabaseCommands.Creator, invocation.Parsed.GetValue(force), cancellationToken);
                 await AnswerAsync(
@@ -148,7 +148,7 @@ internal static partial class SnapshotCommands
             async (invocation, cancellationToken) =>
             {
                 ParseResult parsed = invocation.Parsed;
-                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
                 ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
                 string deleted = await SnapshotReference.UseAsync(
                     invocation,
@@ -214,7 +214,7 @@ internal static partial class SnapshotCommands
         string reference,
         CancellationToken cancellationToken)
     {
-        await using ISession session = await invocation.ConnectAsync(cancellationToken);
+        await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
         ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
         return await new OperationRun(invocation, grain).RunAsync(
             title,

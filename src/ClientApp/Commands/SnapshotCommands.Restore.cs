@@ -16,15 +16,15 @@ internal static partial class SnapshotCommands
             "Restore a snapshot: staged and verified first, then put in place at once. Asks before it replaces anything.",
             [
                 "branching snapshot restore shop main --into-branch yesterday --shared-storage ./shared",
-                "branching snapshot restore shop --all --into-database shop2 --shared-storage ./shared",
+                "branching snapshot restore shop topic --into-database shop2 --shared-storage ./shared",
                 "branching snapshot restore shop main --replace --dry-run --shared-storage ./shared",
-                "branching snapshot restore shop --at 2026-11-21T15:00:00Z --into-branch before",
+                "branching snapshot restore shop --at 2030-01-01 --into-branch before",
             ],
             options.All,
             async (invocation, cancellationToken) =>
             {
                 RestoreRequest request = options.Read(invocation);
-                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
                 ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
                 if (request is { Replace: true, DryRun: false })
                 {

@@ -61,7 +61,7 @@ internal static partial class SnapshotCommands
                     parsed.GetValue(removeSource),
                     parsed.GetValue(limit) is { } rate ? QuantityText.Size(rate, "--limit-rate") : null,
                     DatabaseCommands.Creator);
-                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
                 ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
                 long started = host.Time.GetTimestamp();
                 OperationDescription done = await new OperationRun(invocation, grain).RunAsync(
@@ -114,7 +114,7 @@ internal static partial class SnapshotCommands
             [database, branch],
             async (invocation, cancellationToken) =>
             {
-                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
                 IReadOnlyList<SnapshotDescription> snapshots = await session.Grains.GetSnapshots(invocation.Database!)
                     .ListAsync(invocation.Parsed.GetValue(branch), cancellationToken);
                 if (invocation.Json)
@@ -149,7 +149,7 @@ internal static partial class SnapshotCommands
             [database, snapshot],
             async (invocation, cancellationToken) =>
             {
-                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
                 ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
                 SnapshotDetails details = await SnapshotReference.UseAsync(
                     invocation,

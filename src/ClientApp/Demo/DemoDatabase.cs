@@ -98,15 +98,15 @@ internal sealed class DemoDatabase(DemoReport report, string name)
     /// <returns>How many differ.</returns>
     public async Task<int> CompareAllAsync(IGrainFactory grains, CancellationToken cancellationToken)
     {
-        int differing = 0;
+        List<(string Branch, List<Difference> Differences)> found = [];
         foreach ((string branch, DemoModel model) in Models)
         {
-            List<Difference> differences = await model.CompareAsync(StoreOf(grains, branch), cancellationToken);
-            report.Tell(branch, differences);
-            differing += differences.Count;
+            found.Add((branch, await model.CompareAsync(StoreOf(grains, branch), cancellationToken)));
         }
 
-        return differing;
+        // Told at the end: a comparison that a dying node interrupts is repeated from its beginning.
+        found.ForEach(one => report.Tell(one.Branch, one.Differences));
+        return found.Sum(one => one.Differences.Count);
     }
 
     public IStoreGrain StoreOf(IGrainFactory grains, string branch)

@@ -9,7 +9,8 @@ internal sealed record ShellLine(string Text, int ExitCode);
 /// As much of a shell as the documents use: <c>branching</c> and <c>./dev run</c> in this process, <c>printf</c>,
 /// <c>cat</c>, pipes, <c>&lt;</c> and <c>&gt;</c>, quotes, and comments. The directory of the process is the shell's.
 /// </summary>
-internal sealed class DocumentShell(Func<SessionTarget, CancellationToken, Task<ISession>>? connect = null)
+internal sealed class DocumentShell(
+    Func<SessionTarget, CancellationToken, Task<ISession>>? connect = null, Func<string, string?>? variable = null)
 {
     private const string ExitMark = "# exit ";
 
@@ -108,7 +109,7 @@ internal sealed class DocumentShell(Func<SessionTarget, CancellationToken, Task<
     {
         if (BranchingArguments(words) is { } arguments)
         {
-            CliResult result = await Cli.RunAsync(input, arguments, connect);
+            CliResult result = await Cli.RunAsync(input, arguments, connect, variable);
             return (result.ExitCode, result.OutputBytes, result.Error);
         }
 

@@ -73,7 +73,9 @@ public sealed class EmbeddedClusterNodes : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(names);
         var nodes = new EmbeddedClusterNodes(
-            Path.GetFullPath(directory), settings ?? new Dictionary<string, string?>(StringComparer.Ordinal), configure);
+            Path.GetFullPath(directory),
+            settings ?? new Dictionary<string, string?>(StringComparer.Ordinal),
+            configure);
         Directory.CreateDirectory(nodes.SharedStorage);
         try
         {

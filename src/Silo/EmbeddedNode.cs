@@ -39,8 +39,8 @@ public sealed class EmbeddedNode : IAsyncDisposable
     /// <param name="dataRoot">A directory on a local file system.</param>
     /// <param name="configure">Changes the storage options.</param>
     /// <param name="logging">Adds where to log; nothing is logged without.</param>
-    /// <param name="settings">Configuration of the node, as <c>Branching:SharedStorage:Directory</c> and its value; other
-    /// options than these two ways give have their defaults.</param>
+    /// <param name="settings">Configuration of the node, as <c>Branching:SharedStorage:Directory</c> and its
+    /// value; what neither this nor <paramref name="configure"/> gives has its default.</param>
     /// <param name="ct">Gives the start up.</param>
     /// <exception cref="BranchingException">
     /// The data root is locked, damaged, of a newer format, or not accessible, the native library is missing, or an

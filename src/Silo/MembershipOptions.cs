@@ -23,8 +23,8 @@ public sealed class MembershipOptions
     public int MissedProbes { get; set; } = 2;
 
     /// <summary>
-    /// Nodes that must suspect a node before it is dead; of two nodes, one suffices. Default: 2, so that a node whose own
-    /// network is broken cannot end the others.
+    /// Nodes that must suspect a node before it is dead; of two nodes, one suffices. Default: 2, so that a node whose
+    /// own network is broken cannot end the others.
     /// </summary>
     [Range(1, 10)]
     public int Votes { get; set; } = 2;

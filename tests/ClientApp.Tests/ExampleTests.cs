@@ -24,8 +24,7 @@ public sealed class ExampleTests(ExampleScene scene) : IClassFixture<ExampleScen
     private static readonly string[] _asking = ["drop", "branch delete", "snapshot delete", "gc", "cluster drain"];
 
     public static TheoryData<string> Commands =>
-        [.. All().Where(command => command is ExampledCommand && !_notHere.Contains(command.Name, StringComparer.Ordinal))
-            .Select(Path)];
+        [.. All().Where(command => !_notHere.Contains(command.Name, StringComparer.Ordinal)).Select(Path)];
 
     [Theory]
     [MemberData(nameof(Commands))]
@@ -41,6 +40,7 @@ public sealed class ExampleTests(ExampleScene scene) : IClassFixture<ExampleScen
 
             string line = string.Join(" | ", example.Split(" | ").Where(
                 stage => !_others.Contains(stage.Split(' ')[0], StringComparer.Ordinal)));
+            line = line.Replace("/srv/", "srv/", StringComparison.Ordinal);
             string[] words = line.Split(' ');
             bool asks = _asking.Contains(command, StringComparer.Ordinal)
                 && !words.Contains("--yes", StringComparer.Ordinal)

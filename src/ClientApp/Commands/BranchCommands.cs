@@ -28,7 +28,7 @@ internal static class BranchCommands
             HelpName = "BRANCH",
             DefaultValueFactory = _ => BranchKey.Main,
         };
-        Option<string[]> label = CommonSymbols.Label("A label to remember with the branch; may be given several times.");
+        Option<string[]> label = CommonSymbols.Label("A label of the branch; may be given several times.");
         Option<bool> ephemeral = new("--ephemeral")
         {
             Description = "Never snapshotted: gone with its node. For tests.",

@@ -36,7 +36,10 @@ internal static class ClusterCommands
             }
 
             invocation.Screen.Table(
-                ["NODE", "ADDRESS", ">HOLDS", ">OWNS", ">FREE", "SHARED STORAGE", "DIRTY STORE", ">QUARANTINED", "STARTED"],
+                [
+                    "NODE", "ADDRESS", ">HOLDS", ">OWNS", ">FREE", "SHARED STORAGE", "DIRTY STORE", ">QUARANTINED",
+                    "STARTED",
+                ],
                 nodes.Select(node => (IReadOnlyList<string>)
                 [
                     node.Name, node.Address, Screen.Number(node.Databases.Count),

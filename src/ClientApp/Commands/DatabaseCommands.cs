@@ -110,7 +110,8 @@ internal static class DatabaseCommands
                     databases.Select(d => (IReadOnlyList<string>)
                     [
                         d.Name, SnapshotText.State(d.State), Screen.Number(d.Branches), Screen.Number((long)d.Sequence),
-                        d.CreatedAt == default ? "-" : Screen.Time(d.CreatedAt), d.CreatedBy, d.Node, SnapshotText.TimeOrDash(d.LastSnapshotAt),
+                        d.CreatedAt == default ? "-" : Screen.Time(d.CreatedAt), d.CreatedBy, d.Node,
+                        SnapshotText.TimeOrDash(d.LastSnapshotAt),
                         SnapshotText.Lag(d.Lag), d.Problem ?? "",
                     ]));
                 SnapshotText.NoteWithoutSharedStorage(

@@ -103,8 +103,9 @@ internal static class ScheduleCommands
         yield return ("snapshots", isDefault ? $"{when} (the node's default)" : when);
         yield return ("kept", $"the last {policy.KeepLast}, then {policy.KeepHourly} hourly, {policy.KeepDaily} daily, "
             + $"{policy.KeepWeekly} weekly; pinned ones always");
+        string how = policy.VerifyKind == VerificationKind.Opened ? "opening" : "checksums";
         yield return ("verified", policy.VerifyEvery is { } verify
-            ? $"every {QuantityText.Show(verify)}, by {(policy.VerifyKind == VerificationKind.Opened ? "opening" : "checksums")}"
+            ? $"every {QuantityText.Show(verify)}, by {how}"
             : "only on request");
         yield return ("collected", policy.CollectEvery is { } collect
             ? $"every {QuantityText.Show(collect)}"
@@ -156,7 +157,8 @@ internal static class ScheduleCommands
     {
         private const string Off = "off";
 
-        private readonly Option<string?> _every = Text("--every", "Time between snapshots, as in 15m; off.", "DURATION");
+        private readonly Option<string?> _every = Text(
+            "--every", "Time between snapshots, as in 15m; off.", "DURATION");
 
         private readonly Option<string?> _everyBytes = Text(
             "--every-bytes", "A snapshot is also due after so many bytes of writes, as in 256MiB; off.", "SIZE");

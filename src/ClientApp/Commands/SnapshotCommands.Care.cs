@@ -176,7 +176,10 @@ internal static partial class SnapshotCommands
     {
         Argument<string?> database = CommonSymbols.Database();
         Argument<string> snapshot = Snapshot();
-        Argument<string> target = new("DIR") { Description = "Other shared storage: a directory that the node reaches." };
+        Argument<string> target = new("DIR")
+        {
+            Description = "Other shared storage: a directory that the node reaches.",
+        };
         return new ExampledCommand(
             host,
             "copy",

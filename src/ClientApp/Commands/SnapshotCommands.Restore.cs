@@ -13,7 +13,7 @@ internal static partial class SnapshotCommands
         return new ExampledCommand(
             host,
             "restore",
-            "Restore a snapshot: staged and verified first, then put in place at once. Asks before it replaces anything.",
+            "Restore a snapshot: staged and verified first, then put in place at once. Asks before replacing.",
             [
                 "branching snapshot restore shop main --into-branch yesterday --shared-storage ./shared",
                 "branching snapshot restore shop topic --into-database shop2 --shared-storage ./shared",

@@ -25,7 +25,7 @@ internal static partial class SnapshotCommands
     {
         Argument<string?> database = CommonSymbols.Database();
         Option<string?> branch = BranchOrAll("Only this branch; left out, the main store and all durable branches.");
-        Option<string[]> label = CommonSymbols.Label("A label to remember with the snapshots; may be given several times.");
+        Option<string[]> label = CommonSymbols.Label("A label of the snapshots; may be given several times.");
         Option<bool> verify = new("--verify") { Description = "Read what was sent back and compare its checksums." };
         Option<bool> force = new("--force")
         {
@@ -129,7 +129,10 @@ internal static partial class SnapshotCommands
                 else
                 {
                     invocation.Screen.Table(
-                        ["SNAPSHOT", "BRANCH", ">SEQUENCE", "TAKEN", "NODE", ">SIZE", ">SENT", "VERIFIED", ">PINS", "NOTE"],
+                        [
+                            "SNAPSHOT", "BRANCH", ">SEQUENCE", "TAKEN", "NODE", ">SIZE", ">SENT", "VERIFIED", ">PINS",
+                            "NOTE",
+                        ],
                         snapshots.Select(Row));
                 }
 
@@ -145,7 +148,10 @@ internal static partial class SnapshotCommands
             host,
             "show",
             "Show everything that a snapshot's manifest says.",
-            ["branching snapshot show shop main --shared-storage ./shared", "branching snapshot show shop topic --json"],
+            [
+                "branching snapshot show shop main --shared-storage ./shared",
+                "branching snapshot show shop topic --json",
+            ],
             [database, snapshot],
             async (invocation, cancellationToken) =>
             {
@@ -193,7 +199,8 @@ internal static partial class SnapshotCommands
             yield return ("parent", $"{parent} at sequence {Screen.Number((long)details.ParentSequence)}");
         }
 
-        yield return ("size", $"{Screen.Bytes(one.TotalBytes)} in {one.Files} files, {Screen.Bytes(one.SentBytes)} sent");
+        yield return (
+            "size", $"{Screen.Bytes(one.TotalBytes)} in {one.Files} files, {Screen.Bytes(one.SentBytes)} sent");
         yield return ("verified", one.Verified is { } verified
             ? $"{SnapshotText.Verified(verified)}, {Screen.Time(verified.VerifiedAt)}"
             : "not yet");

@@ -186,8 +186,8 @@ internal sealed class DemoRun(Invocation invocation, string dataRoot, bool keep)
         long shared = sizes.Values.Sum(size => size.SharedBytes);
         long total = sizes.Values.Sum(size => size.TotalBytes);
         _report.Say("");
-        _report.Say($"space: {sizes.Count} stores of {Screen.Bytes(total)} together; {Screen.Bytes(shared)} of that are "
-            + "files shared by hard links");
+        _report.Say($"space: {sizes.Count} stores of {Screen.Bytes(total)} together; {Screen.Bytes(shared)} of that "
+            + "are files shared by hard links");
         _report.Say("");
     }
 

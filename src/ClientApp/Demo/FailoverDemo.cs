@@ -85,7 +85,7 @@ internal sealed class FailoverDemo(CommandHost host, DemoReport report, string d
         return snapshots.FirstOrDefault(one => one.Branch == BranchKey.Main)?.Sequence ?? 0;
     }
 
-    /// <summary>What the snapshot does not have: writes everywhere, a branch, and one that is not meant to last.</summary>
+    /// <summary>What the snapshot does not have: writes everywhere, a branch, and an ephemeral one.</summary>
     private async Task WriteOnAsync(IGrainFactory grains, CancellationToken cancellationToken)
     {
         int round = AfterSnapshot;
@@ -127,8 +127,8 @@ internal sealed class FailoverDemo(CommandHost host, DemoReport report, string d
             + $"{record.FromEpoch} to {record.ToEpoch}); served again {Screen.Duration(recovery)} after the kill: "
             + $"fenced {After(record, record.FencedAt)}, restored {After(record, record.RestoredAt)}, "
             + $"serving {After(record, record.ServingAt)} after the death was detected");
-        report.Say($"not yet snapshotted: {Screen.Number((long)(before.Lag?.Sequences ?? 0))} sequences of all branches, "
-            + $"the oldest {Screen.Duration(before.Lag?.Age ?? TimeSpan.Zero)} old; lost branches: {lost}");
+        report.Say($"not yet snapshotted: {Screen.Number((long)(before.Lag?.Sequences ?? 0))} sequences of all branches"
+            + $", the oldest {Screen.Duration(before.Lag?.Age ?? TimeSpan.Zero)} old; lost branches: {lost}");
         if (!(record.LostBranches ?? []).SequenceEqual([Late], StringComparer.Ordinal))
         {
             report.Problems.Add($"the failover says that these branches are lost: {lost}; it should be {Late}");

@@ -26,6 +26,8 @@ public static class BranchingGrains
         services.AddSingleton<IValidateOptions<ScheduleOptions>, ScheduleOptionsValidator>();
         services.AddSingleton<DatabaseLocator>();
         services.AddSingleton<NodeDatabases>();
+        services.AddSingleton(provider => new NodeStatus(
+            provider.GetRequiredService<NodeDatabases>(), provider.GetRequiredService<Instruments>()));
         services.AddSingleton<SharedDatabases>();
         services.AddSingleton<ClusterView>();
         services.AddSingleton<FailoverRecords>();

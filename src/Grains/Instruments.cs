@@ -34,8 +34,7 @@ internal sealed class Instruments
         Meter = meter;
     }
 
-    /// <summary>For gauges of things that are asked when somebody looks.</summary>
-    public Meter Meter { get; }
+    private Meter Meter { get; }
 
     public void TookOver(string reason, TimeSpan took, bool succeeded) =>
         _takeovers.Record(
@@ -47,6 +46,17 @@ internal sealed class Instruments
     {
         _snapshots.Record(took.TotalSeconds, new KeyValuePair<string, object?>("succeeded", succeeded));
         _sentBytes.Add(sentBytes);
+    }
+
+    /// <summary>Measures the lag of the node whenever somebody looks.</summary>
+    public void ObserveLag(Func<(long Sequences, TimeSpan Age)> measure)
+    {
+        Meter.CreateObservableGauge(
+            "branching.snapshot.lag.sequences", () => measure().Sequences, "{sequence}",
+            "Acknowledged sequence numbers of owned databases that are not on shared storage.");
+        Meter.CreateObservableGauge(
+            "branching.snapshot.lag.age", () => measure().Age.TotalSeconds, "s",
+            "How long the oldest of them has been waiting.");
     }
 
     public void FailedOver(FailoverState ended) =>

@@ -21,7 +21,7 @@ internal sealed class SnapshotCoordinatorGrain(ServingNode node, IOptions<Schedu
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _calls = new StoreCalls(node, Database, BranchKey.Main, DeactivateOnIdle);
+        _calls = new StoreCalls(node, Database, BranchKey.Main, MigrateOnIdle);
         _operations = new Operations(time, node.Logger.UnforeseenFailure);
         TimeSpan every = schedule.Value.LookEvery;
         this.RegisterGrainTimer(

@@ -13,7 +13,8 @@ internal abstract class StoreGrain(ServingNode node) : Grain
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         BranchKey target = Target;
-        Calls = new StoreCalls(Node, target.Database, target.Branch, DeactivateOnIdle);
+        // Not just deactivated: callers that remember this node would only bring it to life here again.
+        Calls = new StoreCalls(Node, target.Database, target.Branch, MigrateOnIdle);
         return Task.CompletedTask;
     }
 

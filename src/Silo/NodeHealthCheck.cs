@@ -5,8 +5,8 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Branching.Silo;
 
-/// <summary>Healthy while the node's data root is open.</summary>
-internal sealed class NodeHealthCheck(NodeStorage storage) : IHealthCheck
+/// <summary>Healthy while the node's data root is open; degraded while shared storage cannot be reached.</summary>
+internal sealed class NodeHealthCheck(NodeStorage storage, NodeStatus status) : IHealthCheck
 {
     public const string Name = "branching-node";
 
@@ -17,9 +17,17 @@ internal sealed class NodeHealthCheck(NodeStorage storage) : IHealthCheck
         {
             DataRoot root = storage.Root;
             DataRootStatistics statistics = await Task.Run(root.GetStatistics, cancellationToken);
+            if (status.SharedStorageProblem is { } problem)
+            {
+                // It serves what it owns for as long as its leases allow, but takes nothing over and sends nothing.
+                return HealthCheckResult.Degraded($"Shared storage cannot be reached: {problem}");
+            }
+
             return HealthCheckResult.Healthy(string.Create(
                 CultureInfo.InvariantCulture,
-                $"Data root {root.Directory}: {statistics.OpenStores} open stores, {statistics.FreeBytes} bytes free"));
+                $"Data root {root.Directory}: {statistics.OpenStores} open stores, " +
+                $"{statistics.FreeBytes} bytes free, " +
+                $"{status.UnsentSequences} sequences not on shared storage, the oldest {status.UnsentAge} old"));
         }
         catch (StorageException e)
         {

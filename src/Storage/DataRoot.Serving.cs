@@ -28,10 +28,13 @@ public sealed partial class DataRoot
     /// <summary>
     /// Closes the root as a crash would: databases are not handed over, their leases run out by themselves.
     /// </summary>
-    public ValueTask AbandonAsync()
+    public async ValueTask AbandonAsync()
     {
         _abandoned = true;
-        return DisposeAsync();
+        // First of all nobody answers or publishes any more; closing the stores may take a while.
+        await Task.WhenAll(_databases.Values.Select(database => ReleaseQuietlyAsync(database.Tenure)))
+            .ConfigureAwait(false);
+        await DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>

@@ -31,8 +31,8 @@ internal sealed class Load : IAsyncDisposable
     /// <summary>The highest number that was ever sent.</summary>
     public int Issued => Volatile.Read(ref _issued);
 
-    /// <summary>Calls that the database answered with a failure; those that were lost on the way are not among
-    /// them.</summary>
+    /// <summary>Calls that the database answered with a failure; those that were lost on the way are not among them,
+    /// nor those whose owner could not renew its short lease in time.</summary>
     public IReadOnlyList<BranchingException> Refused => _refused;
 
     /// <summary>Starts writing.</summary>
@@ -128,12 +128,18 @@ internal sealed class Load : IAsyncDisposable
 
                 _sequence = answer.Sequence;
                 Volatile.Write(ref _acknowledged, number);
+                // Several loads at once must leave the processors time to renew leases.
+                await Task.Delay(TimeSpan.FromMilliseconds(1));
             }
             catch (BranchingException e) when (e.IsTransient)
             {
                 lock (_refused)
                 {
-                    _refused.Add(e);
+                    // A machine too busy to renew a short lease in time says nothing about failovers.
+                    if (e.Kind != FailureKind.LeaseExpired)
+                    {
+                        _refused.Add(e);
+                    }
                 }
 
                 await AfterFailureAsync();

@@ -62,9 +62,27 @@ public sealed class NodeCluster : IAsyncDisposable
     /// <summary>Starts another node on the data root of one that died.</summary>
     public async Task<SiloHandle> BringBackAsync(string deadNode)
     {
-        _nextRoot[Directory] = RootOf(deadNode);
-        return await Cluster.StartAdditionalSiloAsync();
+        string root = RootOf(deadNode);
+        using CancellationTokenSource deadline = new(Waiting.Deadline);
+        while (true)
+        {
+            try
+            {
+                _nextRoot[Directory] = root;
+                return await Cluster.StartAdditionalSiloAsync();
+            }
+            catch (Exception e) when (IsLocked(e) && !deadline.IsCancellationRequested)
+            {
+                // The silo that was killed is still giving its files up.
+                await Task.Delay(TimeSpan.FromMilliseconds(100));
+            }
+        }
     }
+
+    private static bool IsLocked(Exception e) =>
+        e is StorageException { Kind: Storage.FailureKind.Locked }
+        || (e.InnerException is { } inner && IsLocked(inner))
+        || (e is AggregateException all && all.InnerExceptions.Any(IsLocked));
 
     /// <summary>The data root that a node has or had.</summary>
     public string RootOf(string node)

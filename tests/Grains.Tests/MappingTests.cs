@@ -7,6 +7,7 @@ public sealed class MappingTests
     [Theory]
     [InlineData(typeof(Storage.FailureKind), typeof(FailureKind))]
     [InlineData(typeof(Storage.BranchState), typeof(BranchState))]
+    [InlineData(typeof(Storage.BranchDurability), typeof(BranchDurability))]
     [InlineData(typeof(Durability), typeof(WriteDurability))]
     [InlineData(typeof(WriteKind), typeof(WriteOperationKind))]
     [InlineData(typeof(PreconditionKind), typeof(WritePreconditionKind))]

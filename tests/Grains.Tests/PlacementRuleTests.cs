@@ -27,6 +27,19 @@ public sealed class PlacementRuleTests
     }
 
     [Fact]
+    public void The_owner_wins_over_a_taker_and_a_taker_over_the_newest_copy_and_that_over_older_ones()
+    {
+        NodeAnswer owner = Node("n3", true) with { Epoch = 3, Owned = true };
+        NodeAnswer taker = Node("n2", false) with { TakingOver = true };
+        NodeAnswer newest = Node("n4", true) with { Epoch = 9 };
+        NodeAnswer older = Node("n1", true) with { Epoch = 8 };
+
+        Assert.Equal("n3", DatabasePlacementRule.Holder([older, newest, taker, owner])?.Name);
+        Assert.Equal("n2", DatabasePlacementRule.Holder([older, newest, taker])?.Name);
+        Assert.Equal("n4", DatabasePlacementRule.Holder([older, newest])?.Name);
+    }
+
+    [Fact]
     public void A_new_database_goes_to_the_node_with_the_fewest()
         => Assert.Equal(
             "n2", DatabasePlacementRule.LeastLoaded(

@@ -39,6 +39,10 @@ public abstract class Grain : IGrainBase, IAddressable
     /// <summary>Deactivates as soon as the started requests have ended; waiting ones go to a new activation.</summary>
     protected void DeactivateOnIdle() => GrainBaseExtensions.DeactivateOnIdle(this);
 
+    /// <summary>Goes where placement would put it now, as soon as the started requests have ended; waiting ones follow
+    /// it.</summary>
+    protected void MigrateOnIdle() => GrainBaseExtensions.MigrateOnIdle(this);
+
     /// <summary>Keeps idle collection away for at least this long; negative withdraws an earlier delay.</summary>
     protected void DelayDeactivation(TimeSpan timeSpan) => _activation.DelayDeactivation(timeSpan);
 }

@@ -11,6 +11,13 @@ public static class GrainBaseExtensions
         => Of(grain).Deactivate(new DeactivationReason(
             DeactivationReasonCode.ApplicationRequested, "The grain asked to be deactivated."));
 
+    /// <summary>Goes where placement would put it now, as soon as the started requests have ended; waiting ones follow
+    /// it.</summary>
+    /// <remarks>Nothing of the activation is carried over: the new one is made as any other.</remarks>
+    public static void MigrateOnIdle(this IGrainBase grain)
+        => Of(grain).Deactivate(new DeactivationReason(
+            DeactivationReasonCode.Migrating, "The grain asked to be placed anew."));
+
     /// <summary>Starts a timer whose ticks are turns of this activation. It ends with the activation.</summary>
     public static IGrainTimer RegisterGrainTimer(
         this IGrainBase grain, Func<CancellationToken, Task> callback, GrainTimerCreationOptions options)

@@ -17,7 +17,7 @@ internal sealed partial class NodeDatabases
         foreach (string database in Owned())
         {
             cancellationToken.ThrowIfCancellationRequested();
-            await WakeAsync(database);
+            await WakeAsync(database, cancellationToken);
         }
     }
 

@@ -186,7 +186,7 @@ internal sealed partial class NodeDatabases(
             logger.DatabaseTaken(
                 name.Value, silo.Name, database.Epoch.Value, takeover.Reason, took.TotalMilliseconds);
             GateOf(name.Value).Resume();
-            _ = WakeAsync(name.Value);
+            _ = WakeAsync(name.Value, _stop.Token);
             return database;
         }
         catch (Exception e) when (e is StorageException or OperationCanceledException)
@@ -242,12 +242,12 @@ internal sealed partial class NodeDatabases(
     }
 
     /// <summary>Brings the database's snapshot coordinator to life, which lives where the database does.</summary>
-    private async Task WakeAsync(string database)
+    private async Task WakeAsync(string database, CancellationToken cancellationToken)
     {
         try
         {
-            await grains.GetSnapshots(database).WakeAsync(_stop.Token).AsTask()
-                .WaitAsync(serving.Value.ResponseTimeout, time, _stop.Token);
+            await grains.GetSnapshots(database).WakeAsync(cancellationToken).AsTask()
+                .WaitAsync(serving.Value.NodeAnswerTimeout, time, cancellationToken);
         }
         catch (Exception e) when (e is BranchingException or OrleansException or TimeoutException
             or OperationCanceledException)

@@ -34,15 +34,19 @@ internal sealed class NodeWatcher(
                 _watching = databases.IsShared ? Task.Run(WatchAsync, CancellationToken.None) : Task.CompletedTask;
                 return Task.CompletedTask;
             },
-            _ => StopAsync());
+            StopAsync);
     }
 
-    public async ValueTask DisposeAsync() => await StopAsync();
+    public async ValueTask DisposeAsync() => await StopAsync(CancellationToken.None);
 
-    private async Task StopAsync()
+    private async Task StopAsync(CancellationToken cancellationToken)
     {
         await _stop.CancelAsync();
-        await _watching;
+        if (!cancellationToken.IsCancellationRequested)
+        {
+            // A stop that must not wait is as good as a crash; the watcher ends by itself.
+            await _watching;
+        }
     }
 
     private async Task WatchAsync()

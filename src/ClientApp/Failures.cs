@@ -73,6 +73,14 @@ internal static class Failures
                 + "then branching branch delete removes what a branch alone holds",
             FailureKind.PermissionDenied => "check who owns the data directory, or choose another with --data DIR",
             FailureKind.NotSupported => null,
+            FailureKind.Pinned => "snapshot show names the pins, snapshot unpin removes one: "
+                + invocation.Command("snapshot", "list", database),
+            FailureKind.SnapshotDamaged => "another one may be whole: "
+                + invocation.Command("snapshot", "list", database),
+            FailureKind.Refused when invocation.Parsed.CommandResult.Command.Name == "delete"
+                => "to delete it all the same: " + invocation.Again("--force"),
+            FailureKind.Refused when invocation.Target is { Cluster: null, SharedStorage: null }
+                => "name its shared storage with --shared-storage DIR",
             _ when failure.IsTransient => "try again",
             _ => null,
         };

@@ -9,6 +9,8 @@ internal static class ErrorScenes
 {
     private const string Root = GlobalOptions.DefaultDataRoot;
 
+    private const string Shared = "shared";
+
     private static readonly string _shop = Path.Combine(Root, "databases", "shop");
 
     private static readonly Dictionary<string, Func<Task<IAsyncDisposable?>>> _scenes = new(StringComparer.Ordinal)
@@ -27,6 +29,48 @@ internal static class ErrorScenes
         ["the directory is a RocksDB store"] = () => Rewrite(Path.Combine("foreign", "CURRENT"), _ => "MANIFEST-1\n"),
         ["a database's own file is missing"] = () => Remove(Path.Combine(_shop, "database.json")),
         ["the directory of a branch is missing"] = () => Remove(StoreOf("taken")),
+        ["a snapshot that was never taken, or is deleted"] = () => RunAsync("snapshot take shop"),
+        ["a manifest is not what was written"] = async () =>
+        {
+            await RunAsync("snapshot take shop");
+            string manifest = Directory.GetFiles(
+                Shared, "*.json", SearchOption.AllDirectories).First(file => file.Contains(
+                    $"{Path.DirectorySeparatorChar}snapshots{Path.DirectorySeparatorChar}", StringComparison.Ordinal));
+            string store = Path.Combine(Path.GetDirectoryName(Path.GetDirectoryName(manifest))!, new string('0', 32));
+            Directory.CreateDirectory(store);
+            await File.WriteAllTextAsync(Path.Combine(store, Path.GetFileName(manifest)), "no manifest");
+            return null;
+        },
+        ["a file of a snapshot is not what was written"] = async () =>
+        {
+            await RunAsync("snapshot take shop");
+            string objects = $"{Path.DirectorySeparatorChar}objects{Path.DirectorySeparatorChar}";
+            foreach (string file in Directory.GetFiles(Shared, "*", SearchOption.AllDirectories).Where(
+                file => file.Contains(objects, StringComparison.Ordinal)))
+            {
+                await File.AppendAllTextAsync(file, "x");
+            }
+
+            return null;
+        },
+        ["a pinned snapshot is deleted"] = () => RunAsync(
+            "snapshot take shop", "snapshot pin shop main --reason release"),
+        ["the node of a database was lost before its first snapshot"] = async () =>
+        {
+            await RunAsync("create fresh --data other");
+            Directory.Delete("other", recursive: true);
+            Directory.CreateDirectory("other");
+            return null;
+        },
+        ["the node of a branch was lost before the branch's first snapshot"] = async () =>
+        {
+            await RunAsync("snapshot take shop", "branch create shop late");
+            Directory.Delete(Root, recursive: true);
+            Directory.CreateDirectory(Root);
+            return null;
+        },
+        ["the last snapshot of a branch is deleted"] = () => RunAsync("snapshot take shop"),
+        ["a database of shared storage is opened without it"] = () => RunAsync("snapshot take shop"),
         ["the mark of a branch is missing"] = () => Remove(Path.Combine(StoreOf("taken"), "branch.json")),
     };
 
@@ -109,6 +153,19 @@ internal static class ErrorScenes
         => Directory.GetDirectories(Path.Combine(_shop, "stores")).Single(
             store => File.ReadAllText(Path.Combine(store, "branch.json"))
                 .Contains($"\"name\":\"{branch}\"", StringComparison.Ordinal));
+
+    /// <summary>Runs commands on shared storage.</summary>
+    private static async Task<IAsyncDisposable?> RunAsync(params string[] commands)
+    {
+        foreach (string command in commands)
+        {
+            (int exitCode, string shown) = await new DocumentShell().RunAsync(
+                $"branching {command} --shared-storage {Shared}");
+            Assert.True(exitCode == 0, shown);
+        }
+
+        return null;
+    }
 
     private static Task<IAsyncDisposable?> Rewrite(string file, Func<string, string> change)
     {

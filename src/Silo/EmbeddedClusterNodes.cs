@@ -8,6 +8,7 @@ using Microsoft.Extensions.Logging;
 using Branching.EmbeddedRuntime;
 #else
 using System.Net;
+using Branching.Silo.Membership;
 #endif
 using Orleans.Configuration;
 

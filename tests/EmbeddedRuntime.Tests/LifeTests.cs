@@ -186,8 +186,7 @@ public sealed class LifeTests
 
         _time.Advance(TimeSpan.FromMinutes(1));
         Assert.Equal(first, await probe.Grain("a").GetActivationAsync());
-        _time.Advance(TimeSpan.FromMinutes(11));
-        await probe.Journal.WaitForAsync("deactivated a ActivationIdle");
+        await CollectAsync(probe, "deactivated a ActivationIdle");
 
         Assert.NotEqual(first, await probe.Grain("a").GetActivationAsync());
     }
@@ -200,8 +199,7 @@ public sealed class LifeTests
         await delayed.DelayAsync(TimeSpan.FromHours(1));
         await probe.Grain("a").GreetAsync("b");
 
-        _time.Advance(TimeSpan.FromMinutes(11));
-        await probe.Journal.WaitForAsync("deactivated a ActivationIdle");
+        await CollectAsync(probe, "deactivated a ActivationIdle");
 
         Assert.False(probe.Journal.Has("deactivated ActivationIdle"));
     }
@@ -214,8 +212,7 @@ public sealed class LifeTests
         await probe.Journal.WaitForAsync("waiting gate");
         await probe.Grain("a").GreetAsync("b");
 
-        _time.Advance(TimeSpan.FromMinutes(11));
-        await probe.Journal.WaitForAsync("deactivated a ActivationIdle");
+        await CollectAsync(probe, "deactivated a ActivationIdle");
         probe.Gates.Open("gate");
         await busy;
 
@@ -273,4 +270,18 @@ public sealed class LifeTests
         silo.Services.AddSingleton<TimeProvider>(_time);
         silo.Configure<GrainCollectionOptions>(o => o.CollectionAge = TimeSpan.FromMinutes(10));
     });
+
+    // An answer may arrive before its request has ended, and until then the grain counts as used: so time goes on until
+    // the grain is gone, for less than the hour that other grains are kept.
+    private async Task CollectAsync(ProbeCluster probe, string line)
+    {
+        _time.Advance(TimeSpan.FromMinutes(11));
+        for (int minute = 0; minute < 40 && !probe.Journal.Has(line); minute++)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(25));
+            _time.Advance(TimeSpan.FromMinutes(1));
+        }
+
+        await probe.Journal.WaitForAsync(line);
+    }
 }

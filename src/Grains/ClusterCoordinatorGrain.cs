@@ -102,11 +102,11 @@ internal sealed class ClusterCoordinatorGrain(
         return Start(OperationKind.Drain, $"node {node}", (operation, stop) => DrainAsync(node, operation, stop));
     }
 
-    public async ValueTask WatchAsync(CancellationToken cancellationToken = default)
+    public ValueTask WatchAsync(CancellationToken cancellationToken = default)
     {
         if (!node.Databases.IsShared)
         {
-            return;
+            return ValueTask.CompletedTask;
         }
 
         // Asking all nodes and reading shared storage may take long; the node that reminds must not wait for it.
@@ -127,7 +127,7 @@ internal sealed class ClusterCoordinatorGrain(
                 }
             },
             CancellationToken.None);
-        await Task.CompletedTask;
+        return ValueTask.CompletedTask;
     }
 
     public async ValueTask<OperationDescription> GetOperationAsync(

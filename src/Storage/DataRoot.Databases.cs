@@ -153,11 +153,7 @@ public sealed partial class DataRoot
         _disk.CreateDirectory(files.Directory);
         files.CreatePlaces();
         DatabaseId id = DatabaseId.Parse(document.Id);
-        BranchRecord main = new(
-            StoreId.New(_time), BranchName.Main, ParentId: null, ParentName: null, default, Depth: 0,
-                document.CreatedAt,
-            document.CreatedBy, new Dictionary<string, string>(StringComparer.Ordinal), BranchState.Ready,
-                LinkedFiles: 0, CopiedFiles: 0);
+        BranchRecord main = NewMain(document, totalBytes: null);
         string store = files.StoreOf(main.Id);
         LocalStore opened = _disk.Step(DiskStepKind.CreateStore, store, () => LocalStore.Open(
             store, $"branch 'main' of database '{document.Name}'", _resources, create: true, _logger, _time));
@@ -172,7 +168,19 @@ public sealed partial class DataRoot
 
         StoreMarker.Write(_disk, store, main, id);
         _disk.FlushDirectory(store);
-        Catalog.Create(_disk, files.Catalog, id, main);
+        Complete(files, document, [main]);
+    }
+
+    /// <summary>The record of a new database's main store.</summary>
+    private BranchRecord NewMain(DatabaseDocument document, long? totalBytes) => new(
+        StoreId.New(_time), BranchName.Main, ParentId: null, ParentName: null, default, Depth: 0, document.CreatedAt,
+        document.CreatedBy, new Dictionary<string, string>(StringComparer.Ordinal), BranchState.Ready, LinkedFiles: 0,
+        CopiedFiles: 0, totalBytes);
+
+    /// <summary>What a database's directory needs beside its stores, and the durability of all of it.</summary>
+    private void Complete(DatabaseFiles files, DatabaseDocument document, IReadOnlyList<BranchRecord> records)
+    {
+        Catalog.Create(_disk, files.Catalog, DatabaseId.Parse(document.Id), records);
         files.WriteIdentity(document);
         foreach (string place in (ReadOnlySpan<string>)[files.Stores, files.Building, files.Trash, files.Quarantine,
             files.Catalog])
@@ -251,14 +259,7 @@ public sealed partial class DataRoot
 
         _unfinishedDrops.Remove(name);
         _disk.Reach(CrashPoint.DropRenamedDurably);
-        try
-        {
-            _disk.DeleteTree(trash);
-        }
-        catch (StorageException e)
-        {
-            _logger.LeftBehind(trash, e);
-        }
+        _disk.TryDeleteTree(trash, _logger);
 
         _disk.Reach(CrashPoint.DropDeleted);
         _logger.DatabaseDropped(name, id);

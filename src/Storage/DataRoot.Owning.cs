@@ -160,7 +160,7 @@ public sealed partial class DataRoot
         long start = _time.GetTimestamp();
         ISharedStorage shared = await access.OpenAsync(cancellationToken).ConfigureAwait(false);
         Life life = await FindLifeAsync(shared, name, request, cancellationToken).ConfigureAwait(false);
-        DatabaseOwnership ownership = new(shared, name, life.Id, access.Ownership, _time, _logger);
+        DatabaseOwnership ownership = OwnershipOf(access, shared, life);
         OwnershipStatus status = await ownership.LookAsync(cancellationToken).ConfigureAwait(false);
         DatabaseDocument? local = TryReadDocument(name);
         bool current = IsCurrent(local, life, status);
@@ -177,10 +177,7 @@ public sealed partial class DataRoot
         try
         {
             _disk.Reach(SharingStep.TenureServing);
-            OwnedDatabase owned = new(
-                access, shared, life, tenure, request, progress,
-                new SharedCatalog(shared, name, life.Id, _logger),
-                new SnapshotRepository(shared, name, life.Id, _time, _logger), status);
+            OwnedDatabase owned = Owned(access, shared, life, tenure, request, progress, status);
             Database database = current
                 ? await KeepAsync(owned, cancellationToken).ConfigureAwait(false)
                 : await TakeOverAsync(owned, cancellationToken).ConfigureAwait(false);
@@ -195,6 +192,15 @@ public sealed partial class DataRoot
             throw;
         }
     }
+
+    private DatabaseOwnership OwnershipOf(SharedAccess access, ISharedStorage shared, Life life) =>
+        new(shared, life.Name, life.Id, access.Ownership, _time, _logger);
+
+    private OwnedDatabase Owned(
+        SharedAccess access, ISharedStorage shared, Life life, Tenure tenure, OwnRequest request,
+        IProgress<TakeoverProgress>? progress, OwnershipStatus before) => new(
+        access, shared, life, tenure, request, progress, new SharedCatalog(shared, life.Name, life.Id, _logger),
+        new SnapshotRepository(shared, life.Name, life.Id, _time, _logger), before);
 
     /// <summary>Whether the local copy holds everything that the newest epoch holds.</summary>
     private bool IsCurrent(DatabaseDocument? local, Life life, OwnershipStatus status)

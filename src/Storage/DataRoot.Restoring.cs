@@ -57,7 +57,7 @@ public sealed partial class DataRoot
             RestoreReport report = request.NewDatabase is { } name
                 ? await RestoreNewAsync(task, name, cancellationToken).ConfigureAwait(false)
                 : await RestoreIntoAsync(task, source, cancellationToken).ConfigureAwait(false);
-            RemoveQuietly(cache);
+            _disk.TryDeleteTree(cache, _logger);
             return report;
         }
         catch (StorageException e)
@@ -130,10 +130,7 @@ public sealed partial class DataRoot
         DatabaseFiles files = new(_disk, Path.Combine(Building, document.Id), _time);
         _disk.CreateDirectory(files.Directory);
         files.CreatePlaces();
-        BranchRecord main = new(
-            StoreId.New(_time), BranchName.Main, ParentId: null, ParentName: null, default, Depth: 0,
-            document.CreatedAt, document.CreatedBy, new Dictionary<string, string>(StringComparer.Ordinal),
-            BranchState.Ready, LinkedFiles: 0, CopiedFiles: 0, task.Snapshot.TotalBytes);
+        BranchRecord main = NewMain(document, task.Snapshot.TotalBytes);
         await task.Restorer.RestoreAsync(
             task.Snapshot, files.StoreOf(main.Id), new RestoreTarget(DatabaseId.Parse(document.Id), main),
             cancellationToken).ConfigureAwait(false);

@@ -1,6 +1,5 @@
 using Branching.Storage.Ownership;
 using Branching.Storage.Shared;
-using Branching.Storage.Snapshots;
 
 namespace Branching.Storage;
 
@@ -39,14 +38,13 @@ public sealed partial class DataRoot
         DatabaseId id = DatabaseId.New(_time);
         Life life = await lives.ReserveAsync(name, id, createdBy, _time.GetUtcNow(), stop.Token).ConfigureAwait(false);
         _disk.Reach(SharingStep.LifeReserved);
-        DatabaseOwnership ownership = new(shared, name, id, access.Ownership, _time, _logger);
+        DatabaseOwnership ownership = OwnershipOf(access, shared, life);
         Claim claim = await ownership.ClaimAsync(Node, new ClaimOptions(), stop.Token).ConfigureAwait(false);
         _disk.Reach(SharingStep.ClaimMade);
         Tenure tenure = await claim.ServeAsync(stop.Token).ConfigureAwait(false);
         _disk.Reach(SharingStep.TenureServing);
-        OwnedDatabase owned = new(
-            access, shared, life, tenure, new OwnRequest(), Progress: null,
-            new SharedCatalog(shared, name, id, _logger), new SnapshotRepository(shared, name, id, _time, _logger),
+        OwnedDatabase owned = Owned(
+            access, shared, life, tenure, new OwnRequest(), progress: null,
             new OwnershipStatus(default, null, Released: false, null, HasHeads: false));
         Database? database = null;
         try
@@ -59,7 +57,7 @@ public sealed partial class DataRoot
         }
         catch
         {
-            RemoveQuietly(Path.Combine(Building, id.ToString()));
+            _disk.TryDeleteTree(Path.Combine(Building, id.ToString()), _logger);
             await UndoCreationAsync(owned, database).ConfigureAwait(false);
             throw;
         }
@@ -163,7 +161,7 @@ public sealed partial class DataRoot
     private async Task<Tenure> ClaimToDropAsync(
         SharedAccess access, ISharedStorage shared, Life life, CancellationToken cancellationToken)
     {
-        DatabaseOwnership ownership = new(shared, life.Name, life.Id, access.Ownership, _time, _logger);
+        DatabaseOwnership ownership = OwnershipOf(access, shared, life);
         OwnershipStatus status = await ownership.LookAsync(cancellationToken).ConfigureAwait(false);
         Claim claim = await ownership.ClaimAsync(
             Node, new ClaimOptions(FormerOwnerIsThisNode: status.Owner?.NodeId == NodeId), cancellationToken)

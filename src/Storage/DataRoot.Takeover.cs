@@ -129,13 +129,13 @@ public sealed partial class DataRoot
                 database.NoteSnapshot(restored);
             }
 
-            await AttachAsync(owned, database, OwnedBy.Restore, cancellationToken).ConfigureAwait(false);
-            RemoveQuietly(cache);
+            await AttachAsync(owned, database, OwnedBy.Restore, state, cancellationToken).ConfigureAwait(false);
+            _disk.TryDeleteTree(cache, _logger);
             return Enter(owned, database);
         }
         catch
         {
-            RemoveQuietly(building);
+            _disk.TryDeleteTree(building, _logger);
             throw;
         }
     }
@@ -162,21 +162,6 @@ public sealed partial class DataRoot
             FailureKind.NothingToRestore,
             $"shared storage holds its name ({owned.Life.Id}, by '{owned.Life.CreatedBy}', {owned.Life.CreatedAt:u}) " +
             $"and nothing else. Start node '{owned.Before.Owner?.NodeName}' again, which may hold it, or drop it.");
-    }
-
-    /// <summary>What a database's directory needs beside its stores, and the durability of all of it.</summary>
-    private void Complete(DatabaseFiles files, DatabaseDocument document, IReadOnlyList<BranchRecord> records)
-    {
-        Catalog.Create(_disk, files.Catalog, DatabaseId.Parse(document.Id), records);
-        files.WriteIdentity(document);
-        foreach (string place in (ReadOnlySpan<string>)[files.Stores, files.Building, files.Trash, files.Quarantine,
-            files.Catalog])
-        {
-            _disk.FlushDirectory(place);
-        }
-
-        _disk.FlushDirectory(files.Directory);
-        _disk.FlushDirectory(Building);
     }
 
     /// <summary>Sets the local copy aside, if there is one, and makes the built one visible.</summary>
@@ -211,9 +196,13 @@ public sealed partial class DataRoot
     }
 
     private async Task AttachAsync(
-        OwnedDatabase owned, Database database, OwnedBy how, CancellationToken cancellationToken)
+        OwnedDatabase owned, Database database, OwnedBy how, CancellationToken cancellationToken) => await AttachAsync(
+        owned, database, how, await owned.Catalog.ReadAsync(cancellationToken).ConfigureAwait(false), cancellationToken)
+        .ConfigureAwait(false);
+
+    private async Task AttachAsync(
+        OwnedDatabase owned, Database database, OwnedBy how, CatalogState state, CancellationToken cancellationToken)
     {
-        CatalogState state = await owned.Catalog.ReadAsync(cancellationToken).ConfigureAwait(false);
         DurableLineage lineage = new(owned.Catalog, owned.Tenure, state, _disk);
         await lineage.SyncAsync(database.AllRecords, cancellationToken).ConfigureAwait(false);
         await database.AttachAsync(owned, lineage, how).ConfigureAwait(false);
@@ -325,17 +314,5 @@ public sealed partial class DataRoot
         return new SnapshotStoreRestorer(
             new SnapshotRestorer(access.Snapshots, _time, _logger, _disk), shared, repository,
             LocalObjects.Open(cache, _disk), options, progress);
-    }
-
-    private void RemoveQuietly(string path)
-    {
-        try
-        {
-            _disk.DeleteTree(path);
-        }
-        catch (StorageException e)
-        {
-            _logger.LeftBehind(path, e);
-        }
     }
 }

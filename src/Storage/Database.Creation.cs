@@ -178,8 +178,8 @@ public sealed partial class Database
     {
         if (!published)
         {
-            Remove(_files.BuildingOf(id));
-            Remove(_files.BuildingOf(id) + ".tmp");
+            _disk.TryDeleteTree(_files.BuildingOf(id), _logger);
+            _disk.TryDeleteTree(_files.BuildingOf(id) + ".tmp", _logger);
             return;
         }
 
@@ -199,7 +199,7 @@ public sealed partial class Database
         // is not a lost store.
         if (await UnrecordAsync(recorded).ConfigureAwait(false) && await RepairCatalogAsync().ConfigureAwait(false))
         {
-            Remove(_files.TrashOf(id));
+            _disk.TryDeleteTree(_files.TrashOf(id), _logger);
         }
     }
 
@@ -261,18 +261,6 @@ public sealed partial class Database
         finally
         {
             _catalogTurn.Release();
-        }
-    }
-
-    private void Remove(string path)
-    {
-        try
-        {
-            _disk.DeleteTree(path);
-        }
-        catch (StorageException e)
-        {
-            _logger.LeftBehind(path, e);
         }
     }
 

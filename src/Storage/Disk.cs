@@ -1,6 +1,7 @@
 using System.Text;
 using Branching.RocksDb.Files;
 using Branching.Storage.Snapshots;
+using Microsoft.Extensions.Logging;
 
 namespace Branching.Storage;
 
@@ -107,6 +108,22 @@ internal sealed class Disk
                 File.Delete(s.Path);
             }
         });
+
+    /// <summary>
+    /// As <see cref="DeleteTree"/>, for what a start sweeps anyway: the outcome of the work it was made for is what the
+    /// caller must hear, so a failure is only logged.
+    /// </summary>
+    public void TryDeleteTree(string path, ILogger logger)
+    {
+        try
+        {
+            DeleteTree(path);
+        }
+        catch (StorageException e)
+        {
+            logger.LeftBehind(path, e);
+        }
+    }
 
     /// <summary>A step of another component, made visible here.</summary>
     public T Step<T>(DiskStepKind kind, string path, Func<T> action)

@@ -26,12 +26,6 @@ internal sealed class Failovers(
     TimeProvider time,
     ILogger<Failovers> logger)
 {
-    // How long one question for the state of a takeover waits for its end.
-    private static readonly TimeSpan _poll = TimeSpan.FromSeconds(1);
-
-    // A node that does not answer so often in a row is not asked any more.
-    private const int MostSilences = 3;
-
     private static readonly Dictionary<string, DatabaseLag> _noLag = new(StringComparer.Ordinal);
 
     private readonly ConcurrentDictionary<string, Task> _running = new(StringComparer.Ordinal);
@@ -207,7 +201,9 @@ internal sealed class Failovers(
                     Attempts = record.Attempts + 1,
                 };
                 await records.PutAsync(record, cancellationToken);
-                TakeoverStatus status = await TakeAsync(record, target, cancellationToken);
+                TakeoverStatus status = await view.TakeAsync(
+                    target, record.Database, "failover", running => records.Remember(With(record, running)),
+                    cancellationToken);
                 if (status.State == OperationState.Succeeded)
                 {
                     await FinishAsync(record, status, cancellationToken);
@@ -240,37 +236,6 @@ internal sealed class Failovers(
         NodeAnswer[] untried = [.. answers.Where(answer => !failedOn.Contains(answer.Name))];
         NodeAnswer[] candidates = untried.Length > 0 ? untried : answers;
         return DatabasePlacementRule.Holder(candidates) ?? DatabasePlacementRule.LeastLoaded(database, candidates);
-    }
-
-    /// <summary>Has a node take the database and waits for the end of that, or of the node.</summary>
-    private async Task<TakeoverStatus> TakeAsync(
-        FailoverRecord record, NodeAnswer target, CancellationToken cancellationToken)
-    {
-        TakeDatabaseRequest request = new(record.Database, "failover", Guid.NewGuid().ToString("N"), _poll);
-        for (int silences = 0; ;)
-        {
-            try
-            {
-                TakeoverStatus status = await view.WithinAsync(
-                    view.NodeOf(target.Silo).TakeDatabaseAsync(request, cancellationToken), _poll, cancellationToken);
-                if (status.State != OperationState.Running)
-                {
-                    return status;
-                }
-
-                silences = 0;
-                records.Remember(With(record, status));
-            }
-            catch (Exception e) when (ClusterView.IsSilence(e))
-            {
-                if (++silences >= MostSilences || !view.IsActive(target.Silo))
-                {
-                    return new TakeoverStatus(
-                        OperationState.Failed, "asking", Failure: FailureKind.Closed, IsTransient: true,
-                        Problem: $"Node {target.Name} did not answer: {e.Message}");
-                }
-            }
-        }
     }
 
     private async Task FinishAsync(FailoverRecord record, TakeoverStatus? status, CancellationToken cancellationToken)

@@ -10,9 +10,6 @@ namespace Branching.Grains;
 /// </remarks>
 internal sealed class Moves(ClusterView view, TimeProvider time, ILogger<Moves> logger)
 {
-    private static readonly TimeSpan _poll = TimeSpan.FromSeconds(1);
-    private const int MostSilences = 3;
-
     /// <summary>Moves one database.</summary>
     /// <param name="database">The database's name.</param>
     /// <param name="target">The name of a live node.</param>
@@ -103,69 +100,31 @@ internal sealed class Moves(ClusterView view, TimeProvider time, ILogger<Moves> 
         Action<string, long> report,
         CancellationToken cancellationToken)
     {
-        ReleaseDatabaseRequest request = new(database, Guid.NewGuid().ToString("N"), to.Name, _poll);
+        ReleaseDatabaseRequest request = new(database, Guid.NewGuid().ToString("N"), to.Name, ClusterView.Poll);
         bool cancelled = false;
-        for (int silences = 0; ;)
-        {
-            try
+        return await view.AskUntilEndedAsync(
+            from,
+            async node =>
             {
                 if (cancellationToken.IsCancellationRequested && !cancelled)
                 {
-                    await view.NodeOf(from.Silo).CancelReleaseAsync(database, request.MoveId, CancellationToken.None);
+                    await node.CancelReleaseAsync(database, request.MoveId, CancellationToken.None);
                     cancelled = true;
                 }
 
                 // Not the caller's token: how the release ended must be known.
                 ReleaseStatus status = await view.WithinAsync(
-                    view.NodeOf(from.Silo).ReleaseDatabaseAsync(request, CancellationToken.None), _poll,
+                    node.ReleaseDatabaseAsync(request, CancellationToken.None), ClusterView.Poll,
                     CancellationToken.None);
                 report(status.Phase, status.SentBytes);
-                if (status.State != OperationState.Running)
-                {
-                    return status;
-                }
-
-                silences = 0;
-            }
-            catch (Exception e) when (ClusterView.IsSilence(e))
-            {
-                if (++silences >= MostSilences || !view.IsActive(from.Silo))
-                {
-                    return new ReleaseStatus(
-                        OperationState.Failed, "asking", TimeSpan.Zero, 0, 0, 0, [], FailureKind.Closed,
-                        $"Node {from.Name} did not answer: {e.Message} Whether it released the database is not " +
-                        $"known; the next call finds or opens it.");
-                }
-            }
-        }
+                return status;
+            },
+            static status => status.State == OperationState.Running,
+            problem => new ReleaseStatus(
+                OperationState.Failed, "asking", TimeSpan.Zero, 0, 0, 0, [], FailureKind.Closed,
+                $"{problem} Whether it released the database is not known; the next call finds or opens it."));
     }
 
-    private async Task<TakeoverStatus> TakeAsync(
-        string database, NodeAnswer node, CancellationToken cancellationToken)
-    {
-        TakeDatabaseRequest request = new(database, "move", Guid.NewGuid().ToString("N"), _poll);
-        for (int silences = 0; ;)
-        {
-            try
-            {
-                TakeoverStatus status = await view.WithinAsync(
-                    view.NodeOf(node.Silo).TakeDatabaseAsync(request, cancellationToken), _poll, cancellationToken);
-                if (status.State != OperationState.Running)
-                {
-                    return status;
-                }
-
-                silences = 0;
-            }
-            catch (Exception e) when (ClusterView.IsSilence(e))
-            {
-                if (++silences >= MostSilences || !view.IsActive(node.Silo))
-                {
-                    return new TakeoverStatus(
-                        OperationState.Failed, "asking", Failure: FailureKind.Closed, IsTransient: true,
-                        Problem: $"Node {node.Name} did not answer: {e.Message}");
-                }
-            }
-        }
-    }
+    private Task<TakeoverStatus> TakeAsync(string database, NodeAnswer node, CancellationToken cancellationToken) =>
+        view.TakeAsync(node, database, "move", static _ => { }, cancellationToken);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json.Serialization.Metadata;
 using Branching.Storage.Shared;
 
 namespace Branching.Storage.Ownership;
@@ -41,24 +42,18 @@ internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
         return new EpochState(new Epoch(newest), new Epoch(serving), heads);
     }
 
-    public async Task<ClaimDocument?> TryReadClaimAsync(Epoch epoch, CancellationToken cancellationToken)
-    {
-        string name = paths.Claim(epoch);
-        byte[]? bytes = await shared.TryReadAsync(name, cancellationToken).ConfigureAwait(false);
-        return bytes is null
-            ? null
-            : SealedDocument.Open(
-                bytes, SharedDocuments.Default.ClaimDocument, Formats.Shared, "The claim", name);
-    }
+    public Task<ClaimDocument?> TryReadClaimAsync(Epoch epoch, CancellationToken cancellationToken) =>
+        TryReadAsync(paths.Claim(epoch), SharedDocuments.Default.ClaimDocument, "The claim", cancellationToken);
 
-    public async Task<LeaseDocument?> TryReadLeaseAsync(Epoch epoch, CancellationToken cancellationToken)
+    public Task<LeaseDocument?> TryReadLeaseAsync(Epoch epoch, CancellationToken cancellationToken) =>
+        TryReadAsync(paths.Lease(epoch), SharedDocuments.Default.LeaseDocument, "The lease", cancellationToken);
+
+    private async Task<T?> TryReadAsync<T>(
+        string name, JsonTypeInfo<T> type, string what, CancellationToken cancellationToken)
+        where T : class
     {
-        string name = paths.Lease(epoch);
         byte[]? bytes = await shared.TryReadAsync(name, cancellationToken).ConfigureAwait(false);
-        return bytes is null
-            ? null
-            : SealedDocument.Open(
-                bytes, SharedDocuments.Default.LeaseDocument, Formats.Shared, "The lease", name);
+        return bytes is null ? null : SealedDocument.Open(bytes, type, Formats.Shared, what, name);
     }
 
     private async Task<HeadsRecord> ReadHeadsAsync(Epoch epoch, CancellationToken cancellationToken)

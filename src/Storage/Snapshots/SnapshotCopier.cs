@@ -71,7 +71,7 @@ public sealed class SnapshotCopier(
         }
         finally
         {
-            await Task.Run(() => Remove(scratch), CancellationToken.None).ConfigureAwait(false);
+            await Task.Run(() => new Disk().TryDeleteTree(scratch, logger), CancellationToken.None).ConfigureAwait(false);
         }
     }
 
@@ -122,18 +122,6 @@ public sealed class SnapshotCopier(
         }
 
         return file with { ObjectName = name };
-    }
-
-    private void Remove(string scratch)
-    {
-        try
-        {
-            new Disk().DeleteTree(scratch);
-        }
-        catch (StorageException e)
-        {
-            logger.LeftBehind(scratch, e); // The copy's outcome is what the caller must hear.
-        }
     }
 
     private static void Check(SnapshotManifest manifest, Tenure tenure)

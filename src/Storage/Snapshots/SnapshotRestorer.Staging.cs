@@ -129,7 +129,7 @@ public sealed partial class SnapshotRestorer
         }
         finally
         {
-            Remove(trial);
+            _disk.TryDeleteTree(trial, _logger);
         }
     }
 }

@@ -96,7 +96,7 @@ public sealed partial class SnapshotRestorer
         }
         catch (Exception e)
         {
-            Remove(staged);
+            _disk.TryDeleteTree(staged, _logger);
             if (e is StorageException failure)
             {
                 throw new StorageException(
@@ -200,19 +200,6 @@ public sealed partial class SnapshotRestorer
                     count.Skip(file.Name, file.Bytes);
                 }
             }).ConfigureAwait(false);
-    }
-
-    private void Remove(string path)
-    {
-        try
-        {
-            _disk.DeleteTree(path);
-        }
-        catch (StorageException e)
-        {
-            // The first failure is what the caller must hear; the next start sweeps the directory.
-            _logger.LeftBehind(path, e);
-        }
     }
 
     private static long? FreeBytesAt(string directory)

@@ -220,26 +220,11 @@ public sealed partial class SnapshotTaker
 
     private void Finish(Taking taking, string checkpoint)
     {
-        Remove(taking, checkpoint);
+        taking.Disk.TryDeleteTree(checkpoint, _logger);
+        taking.Disk.TryDeleteTree(checkpoint + ".tmp", _logger);
         taking.Disk.Reach(SnapshotStep.TakeCheckpointRemoved);
         Digests(taking).Save(_options.RememberedDigests);
         taking.Disk.Reach(SnapshotStep.TakeDigestsSaved);
-    }
-
-    private void Remove(Taking taking, string checkpoint)
-    {
-        foreach (string path in (ReadOnlySpan<string>)[checkpoint, checkpoint + ".tmp"])
-        {
-            try
-            {
-                taking.Disk.DeleteTree(path);
-            }
-            catch (StorageException e)
-            {
-                // The snapshot's outcome is what the caller must hear; the next start sweeps the directory.
-                _logger.LeftBehind(path, e);
-            }
-        }
     }
 
     private DigestCache Digests(Taking taking)

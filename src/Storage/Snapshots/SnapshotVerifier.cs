@@ -53,7 +53,7 @@ public sealed class SnapshotVerifier(
         }
         finally
         {
-            await Task.Run(() => Remove(scratch), CancellationToken.None).ConfigureAwait(false);
+            await Task.Run(() => new Disk().TryDeleteTree(scratch, logger), CancellationToken.None).ConfigureAwait(false);
         }
     }
 
@@ -175,18 +175,6 @@ public sealed class SnapshotVerifier(
         {
             logger.SnapshotVerified(
                 report.Snapshot, report.Files, report.Bytes, report.Elapsed.TotalMilliseconds);
-        }
-    }
-
-    private void Remove(string scratch)
-    {
-        try
-        {
-            new Disk().DeleteTree(scratch);
-        }
-        catch (StorageException e)
-        {
-            logger.LeftBehind(scratch, e); // What was found out is worth more than an empty scratch directory.
         }
     }
 

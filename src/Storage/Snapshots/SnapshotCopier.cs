@@ -71,7 +71,8 @@ public sealed class SnapshotCopier(
         }
         finally
         {
-            await Task.Run(() => new Disk().TryDeleteTree(scratch, logger), CancellationToken.None).ConfigureAwait(false);
+            await Task.Run(() => new Disk().TryDeleteTree(scratch, logger), CancellationToken.None)
+                .ConfigureAwait(false);
         }
     }
 

@@ -53,7 +53,8 @@ public sealed class SnapshotVerifier(
         }
         finally
         {
-            await Task.Run(() => new Disk().TryDeleteTree(scratch, logger), CancellationToken.None).ConfigureAwait(false);
+            await Task.Run(() => new Disk().TryDeleteTree(scratch, logger), CancellationToken.None)
+                .ConfigureAwait(false);
         }
     }
 

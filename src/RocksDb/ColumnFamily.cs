@@ -11,13 +11,15 @@ public sealed class ColumnFamily
     // Its handle is not closed yet while an iterator or a call uses it, so the handle cannot tell.
     private volatile bool _closed;
 
-    internal ColumnFamily(string name, DatabaseHandle database, nint handle, Compression compression)
+    internal ColumnFamily(
+        string name, DatabaseHandle database, nint handle, Compression compression, MergeOperator? mergeOperator)
     {
         Name = name;
         Database = database;
         Handle = new ColumnFamilyHandle(database, handle);
         Id = Native.rocksdb_column_family_handle_get_id(Handle);
         Compression = compression;
+        MergeOperator = mergeOperator;
     }
 
     /// <summary>Its name.</summary>
@@ -28,6 +30,9 @@ public sealed class ColumnFamily
 
     /// <summary>The compression of its new table files, after a fall-back for libraries without the default.</summary>
     public Compression Compression { get; }
+
+    /// <summary>What joins its merge operands; <see langword="null"/> when it takes none.</summary>
+    public MergeOperator? MergeOperator { get; }
 
     /// <summary>Whether it was dropped, or its database disposed; any use then is an
     /// <see cref="ObjectDisposedException"/>.</summary>
@@ -61,6 +66,20 @@ public sealed class ColumnFamily
         ColumnFamilyHandle handle = HandleIn(database);
         ObjectDisposedException.ThrowIf(!Gate.TryEnter(), this);
         return handle;
+    }
+
+    /// <summary>Refuses what would stop the whole database: RocksDB logs an operand first and finds out then.</summary>
+    /// <exception cref="ArgumentException">The operator refuses the operand.</exception>
+    /// <exception cref="InvalidOperationException">The family has no merge operator.</exception>
+    internal void RequireOperand(ReadOnlySpan<byte> operand)
+    {
+        if (MergeOperator is not { } mergeOperator)
+        {
+            throw new InvalidOperationException(
+                $"Column family '{Name}' has no merge operator: open it with ColumnFamilyOptions.MergeOperator.");
+        }
+
+        mergeOperator.RequireOperand(operand);
     }
 
     /// <summary>Refuses every later use; the native handle goes when the last user of it is done.</summary>

@@ -67,6 +67,17 @@ public sealed class ColumnFamilyOptions
     /// <summary>Whether compaction rewrites old blob files that are mostly garbage. Default: yes.</summary>
     public bool BlobGarbageCollection { get; set; } = true;
 
+    /// <summary>Joins the operands of <see cref="RocksDatabase.Merge"/>; none by default.</summary>
+    /// <remarks>
+    /// A family that was opened with an operator is opened with the same one again (by name), or its operands could not
+    /// be read; see <see cref="DatabaseOptions.AllowOtherMergeOperator"/>. A family without may be given one at any
+    /// time.
+    /// </remarks>
+    public MergeOperator? MergeOperator { get; set; }
+
+    /// <summary>Removes or changes values while they are compacted; none by default.</summary>
+    public CompactionFilter? CompactionFilter { get; set; }
+
     internal ColumnFamilyOptions Copy() => (ColumnFamilyOptions)MemberwiseClone();
 
     /// <summary>The compression the library can do: the default falls back, an explicit one does not.</summary>
@@ -100,6 +111,15 @@ public sealed class ColumnFamilyOptions
         Native.rocksdb_options_set_blob_file_size(options, (ulong)BlobFileBytes);
         Native.rocksdb_options_set_blob_compression_type(options, compression);
         Native.rocksdb_options_set_enable_blob_gc(options, Flag.Of(BlobGarbageCollection));
+        if (MergeOperator is { } mergeOperator)
+        {
+            MergeCallbacks.Apply(mergeOperator, options);
+        }
+
+        if (CompactionFilter is { } filter)
+        {
+            FilterCallbacks.Apply(filter, options);
+        }
     }
 
     internal void ApplyTo(TableOptionsHandle table)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Branching.RocksDb.Interop;
 
 namespace Branching.RocksDb;
@@ -54,6 +55,10 @@ public sealed class DatabaseOptions
     /// <summary>Whether counters are kept for <see cref="RocksDatabase.GetStatistics"/>. Default: no.</summary>
     public bool StatisticsEnabled { get; set; }
 
+    /// <summary>How much is counted, when <see cref="StatisticsEnabled"/>. RocksDB's C API has a choice since 8.6;
+    /// older ones have <see cref="StatisticsLevel.ExceptDetailedTimers"/>, which is the default.</summary>
+    public StatisticsLevel StatisticsLevel { get; set; } = StatisticsLevel.ExceptDetailedTimers;
+
     /// <summary>Info log files kept; 1 or more. Default: 10.</summary>
     public long KeepLogFileNum { get; set; } = 10;
 
@@ -101,11 +106,42 @@ public sealed class DatabaseOptions
     /// <summary>Size at which the manifest rolls, in bytes; more than zero. Default: 64 MiB.</summary>
     public long MaxManifestFileBytes { get; set; } = 64L << 20;
 
+    /// <summary>Whether a family may be opened with another merge operator than the last time, or with none.
+    /// Default: no.</summary>
+    /// <remarks>Operands that were not compacted yet then mean something else, or cannot be read.</remarks>
+    public bool AllowOtherMergeOperator { get; set; }
+
+    /// <summary>Whether families take files that are ingested behind their data, see
+    /// <see cref="IngestOptions.IngestBehind"/>. Must be so from the first opening on. Default: no.</summary>
+    public bool AllowIngestBehind { get; set; }
+
+    /// <summary>How long logs are kept for <see cref="RocksDatabase.GetUpdatesSince"/> after everything in them is in
+    /// table files, in whole seconds; zero for not at all. Default: zero.</summary>
+    public TimeSpan WalTimeToLive { get; set; }
+
+    /// <summary>Bytes of such logs, in whole MiB, beyond which the oldest goes; zero for no limit.
+    /// Default: 0.</summary>
+    public long WalSizeLimitBytes { get; set; }
+
+    /// <summary>How often RocksDB tries to go on by itself after a background error that may pass (a full disk);
+    /// zero for never. Default: <see cref="int.MaxValue"/>.</summary>
+    public int MaxBackgroundErrorResumeCount { get; set; } = int.MaxValue;
+
+    /// <summary>The time between such tries; more than zero. Default: one second.</summary>
+    public TimeSpan BackgroundErrorResumeInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Parts of one compaction that run side by side; 1 or more. Default: 1.</summary>
+    public int MaxSubcompactions { get; set; } = 1;
+
+    /// <summary>Whether <see cref="RocksDatabase.Dispose"/> compacts every family first, which may take long.
+    /// Default: no.</summary>
+    public bool CompactOnClose { get; set; }
+
     /// <summary>Makes the native options without those of families; the caller disposes them.</summary>
     internal OptionsHandle CreateHandle()
     {
         Validate();
-        OptionsHandle options = CreateWithFlushRules();
+        OptionsHandle options = CreateFromText();
         try
         {
             Apply(options);
@@ -118,17 +154,27 @@ public sealed class DatabaseOptions
         }
     }
 
-    private OptionsHandle CreateWithFlushRules()
+    private OptionsHandle CreateFromText()
     {
         OptionsHandle options = Native.rocksdb_options_create();
-        if (!AvoidFlushDuringRecovery && !AvoidFlushDuringShutdown)
+
+        // The C API of 7.8 has no setters for these; its text form has.
+        string text = (AvoidFlushDuringRecovery ? "avoid_flush_during_recovery=true;" : "")
+            + (AvoidFlushDuringShutdown ? "avoid_flush_during_shutdown=true;" : "")
+            + (MaxBackgroundErrorResumeCount == int.MaxValue
+                ? ""
+                : string.Create(
+                    CultureInfo.InvariantCulture, $"max_bgerror_resume_count={MaxBackgroundErrorResumeCount};"))
+            + (BackgroundErrorResumeInterval == TimeSpan.FromSeconds(1)
+                ? ""
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"bgerror_resume_retry_interval={(long)BackgroundErrorResumeInterval.TotalMicroseconds};"));
+        if (text.Length == 0)
         {
             return options;
         }
 
-        // The C API of 7.8 has no setters for these two; its text form has.
-        string text = (AvoidFlushDuringRecovery ? "avoid_flush_during_recovery=true;" : "")
-            + (AvoidFlushDuringShutdown ? "avoid_flush_during_shutdown=true;" : "");
         OptionsHandle parsed = Native.rocksdb_options_create();
         using (options)
         {
@@ -166,13 +212,30 @@ public sealed class DatabaseOptions
         Native.rocksdb_options_set_skip_stats_update_on_db_open(options, Flag.Of(SkipStatsUpdateOnOpen));
         Native.rocksdb_options_set_db_write_buffer_size(options, (nuint)DbWriteBufferBytes);
         Native.rocksdb_options_set_atomic_flush(options, Flag.Of(AtomicFlush));
+        Native.rocksdb_options_set_allow_ingest_behind(options, Flag.Of(AllowIngestBehind));
         Native.rocksdb_options_set_max_manifest_file_size(options, (nuint)MaxManifestFileBytes);
-        if (StatisticsEnabled)
-        {
-            Native.rocksdb_options_enable_statistics(options);
-        }
+        Native.rocksdb_options_set_WAL_ttl_seconds(options, (ulong)WalTimeToLive.TotalSeconds);
+        Native.rocksdb_options_set_WAL_size_limit_MB(options, (ulong)(WalSizeLimitBytes >> 20));
+        Native.rocksdb_options_set_max_subcompactions(options, (uint)MaxSubcompactions);
+        ApplyStatistics(options);
 
         WriteBufferManager?.ApplyTo(options);
+    }
+
+    private unsafe void ApplyStatistics(OptionsHandle options)
+    {
+        if (!StatisticsEnabled)
+        {
+            return;
+        }
+
+        Native.rocksdb_options_enable_statistics(options);
+        if (StatisticsLevel != StatisticsLevel.ExceptDetailedTimers)
+        {
+            var set = (delegate* unmanaged<nint, int, void>)OptionalNative.Get(
+                "rocksdb_options_set_statistics_level", "RocksDB 8.6");
+            set(options.DangerousGetHandle(), (int)StatisticsLevel);
+        }
     }
 
     private void Validate()
@@ -188,5 +251,11 @@ public sealed class DatabaseOptions
         OptionRange.AtLeast(0, BytesPerSync);
         OptionRange.AtLeast(0, DbWriteBufferBytes);
         OptionRange.AtLeast(1, MaxManifestFileBytes);
+        OptionRange.AtLeast(0, WalTimeToLive.TotalSeconds, nameof(WalTimeToLive));
+        OptionRange.AtLeast(0, WalSizeLimitBytes);
+        OptionRange.AtLeast(0, MaxBackgroundErrorResumeCount);
+        OptionRange.AtLeast(
+            1, BackgroundErrorResumeInterval.TotalMicroseconds, nameof(BackgroundErrorResumeInterval));
+        OptionRange.AtLeast(1, MaxSubcompactions);
     }
 }

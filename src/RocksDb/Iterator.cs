@@ -33,6 +33,17 @@ public sealed unsafe class Iterator : IDisposable
         _handle = IteratorHandle.Open(database, family.HandleIn(database), options);
     }
 
+    /// <summary>Walks what <paramref name="handle"/> is open on.</summary>
+    internal Iterator(
+        string path, DatabaseHandle database, ColumnFamily family, ReadOptionsHandle options, IteratorHandle handle)
+    {
+        _path = path;
+        _database = database;
+        _family = family;
+        _options = options;
+        _handle = handle;
+    }
+
     /// <summary>Whether it stands on a key.</summary>
     public bool IsValid
     {

@@ -22,6 +22,11 @@ public sealed class ReadOptions : IDisposable
     private bool _tailing;
     private long _readaheadBytes;
     private bool _totalOrderSeek;
+    private bool _asyncIo;
+    private long _maxSkippableInternalKeys;
+    private DateTimeOffset? _deadline;
+    private TimeSpan _ioTimeout;
+    private bool _purgeInBackground;
 
     /// <summary>The snapshot to read at; <see langword="null"/> for the newest state. Not owned.</summary>
     public ReadSnapshot? Snapshot
@@ -91,6 +96,55 @@ public sealed class ReadOptions : IDisposable
     {
         get => _totalOrderSeek;
         set => Change(ref _totalOrderSeek, value);
+    }
+
+    /// <summary>Whether an iterator prefetches without waiting. RocksDB's C API has it since 7.10, and it needs a
+    /// library with io_uring to have an effect. Default: no.</summary>
+    /// <remarks>With an older library, the first read is a <see cref="RocksDbStatus.NotSupported"/>.</remarks>
+    public bool AsyncIo
+    {
+        get => _asyncIo;
+        set => Change(ref _asyncIo, value);
+    }
+
+    /// <summary>Deleted and overwritten entries an iterator passes in one move before that fails with
+    /// <see cref="RocksDbStatus.Incomplete"/>; zero for no limit. Default: 0.</summary>
+    public long MaxSkippableInternalKeys
+    {
+        get => _maxSkippableInternalKeys;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            Change(ref _maxSkippableInternalKeys, value);
+        }
+    }
+
+    /// <summary>The moment after which a read or move that still needs the disk fails with
+    /// <see cref="RocksDbStatus.TimedOut"/>; none by default. The operating system's clock counts.</summary>
+    public DateTimeOffset? Deadline
+    {
+        get => _deadline;
+        set => Change(ref _deadline, value);
+    }
+
+    /// <summary>The same for each single file read, where the file system can; zero for no limit. Default:
+    /// zero.</summary>
+    public TimeSpan IoTimeout
+    {
+        get => _ioTimeout;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, TimeSpan.Zero);
+            Change(ref _ioTimeout, value);
+        }
+    }
+
+    /// <summary>Whether closing an iterator leaves the removal of files that only it kept to a background thread.
+    /// Default: no.</summary>
+    public bool PurgeInBackground
+    {
+        get => _purgeInBackground;
+        set => Change(ref _purgeInBackground, value);
     }
 
     /// <summary>What reads without options use. Never disposed, never changed.</summary>
@@ -182,6 +236,7 @@ public sealed class ReadOptions : IDisposable
         Native.rocksdb_readoptions_set_tailing(handle, Flag.Of(_tailing));
         Native.rocksdb_readoptions_set_readahead_size(handle, (nuint)_readaheadBytes);
         Native.rocksdb_readoptions_set_total_order_seek(handle, Flag.Of(_totalOrderSeek));
+        ApplyRarer(handle);
         if (_memoryTierOnly)
         {
             const int BlockCacheTier = 1; // rocksdb_block_cache_tier of rocksdb/options.h: memtables and block cache.
@@ -192,6 +247,26 @@ public sealed class ReadOptions : IDisposable
         if (_snapshot is { } snapshot)
         {
             handle.UseSnapshot(snapshot.Handle);
+        }
+    }
+
+    private unsafe void ApplyRarer(ReadOptionsHandle handle)
+    {
+        Native.rocksdb_readoptions_set_max_skippable_internal_keys(handle, (ulong)_maxSkippableInternalKeys);
+        Native.rocksdb_readoptions_set_background_purge_on_iterator_cleanup(handle, Flag.Of(_purgeInBackground));
+        Native.rocksdb_readoptions_set_io_timeout(handle, (ulong)_ioTimeout.TotalMicroseconds);
+        if (_deadline is { } deadline)
+        {
+            // Zero stands for none, so what is past since long is still past.
+            double microseconds = (deadline - DateTimeOffset.UnixEpoch).TotalMicroseconds;
+            Native.rocksdb_readoptions_set_deadline(handle, (ulong)Math.Max(1, microseconds));
+        }
+
+        if (_asyncIo)
+        {
+            var set = (delegate* unmanaged<nint, byte, void>)OptionalNative.Get(
+                "rocksdb_readoptions_set_async_io", "RocksDB 7.10");
+            set(handle.DangerousGetHandle(), 1);
         }
     }
 }

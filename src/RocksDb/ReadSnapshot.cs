@@ -32,6 +32,18 @@ public sealed class ReadSnapshot : IDisposable
 
     internal static ReadSnapshot Open(DatabaseHandle database)
     {
+        (SnapshotHandle handle, ulong sequence) = Between(database, () => SnapshotHandle.Open(database));
+        return new ReadSnapshot(database, handle, sequence);
+    }
+
+    /// <summary>The snapshot that a transaction began with.</summary>
+    internal static ReadSnapshot Of(DatabaseHandle database, TransactionHandle transaction, ulong sequence) =>
+        new(database, SnapshotHandle.Of(transaction), sequence);
+
+    /// <summary>Makes something that has a snapshot, and tells the sequence of that.</summary>
+    internal static (T Made, ulong Sequence) Between<T>(DatabaseHandle database, Func<T> make)
+        where T : class, IDisposable
+    {
         // The C API of 7.8 does not tell a snapshot's sequence. The newest sequence only grows, so when it is the same
         // before and after, it is the snapshot's. The window is a few hundred nanoseconds: a retry is rare, many are
         // not possible without a writer that commits in every one of them.
@@ -39,19 +51,19 @@ public sealed class ReadSnapshot : IDisposable
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
             ulong before = Native.rocksdb_get_latest_sequence_number(database);
-            SnapshotHandle handle = SnapshotHandle.Open(database);
+            T? made = make();
             try
             {
                 if (Native.rocksdb_get_latest_sequence_number(database) == before)
                 {
-                    ReadSnapshot snapshot = new(database, handle, before);
-                    handle = null!; // The snapshot owns it now.
-                    return snapshot;
+                    T result = made;
+                    made = null; // The caller owns it now.
+                    return (result, before);
                 }
             }
             finally
             {
-                handle?.Dispose();
+                made?.Dispose();
             }
         }
 

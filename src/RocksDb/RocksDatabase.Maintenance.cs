@@ -70,6 +70,8 @@ public sealed unsafe partial class RocksDatabase
     /// <param name="to">Last key, when <paramref name="hasTo"/>.</param>
     /// <param name="hasTo">Whether there is a last key.</param>
     /// <exception cref="ArgumentException">The range ends before it begins.</exception>
+    /// <exception cref="RocksDbException"><see cref="RocksDbStatus.Aborted"/>: <see cref="DisableManualCompaction"/>
+    /// was called; it did not begin, or stopped.</exception>
     public void CompactRange(
         ColumnFamily family, ReadOnlySpan<byte> from, bool hasFrom, ReadOnlySpan<byte> to, bool hasTo)
     {
@@ -79,6 +81,7 @@ public sealed unsafe partial class RocksDatabase
         }
 
         RequireWritable("compaction");
+        RequireManualCompaction(family);
         ColumnFamilyHandle handle = Enter(family);
         byte none = 0; // A null pointer means "no bound"; an empty bound needs an address.
         try
@@ -94,6 +97,8 @@ public sealed unsafe partial class RocksDatabase
         {
             family.Gate.Exit();
         }
+
+        RequireManualCompaction(family); // Disabled meanwhile: then it stopped half-way.
     }
 
     /// <summary>Stops background flushes and compactions for good; a way to close fast.</summary>

@@ -24,16 +24,9 @@ public sealed partial class RocksDatabase
     public static RocksDatabase Open(
         string path, DatabaseOptions options, IReadOnlyList<ColumnFamilyDescriptor>? families = null)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        string directory = NameRules.RequirePath(path);
-        bool exists = RequireExistence(directory, options.CreateIfMissing);
-        IReadOnlyList<ColumnFamilyDescriptor> descriptors = families is null && exists
-            ? ListColumnFamilies(directory).Select(static name => new ColumnFamilyDescriptor(name)).ToArray()
-            : families ?? [];
         unsafe
         {
-            return OpenWith(
-                directory, options, descriptors, readsOnly: false, Native.rocksdb_open_column_families);
+            return OpenWritable(path, options, families, Native.rocksdb_open_column_families);
         }
     }
 
@@ -165,6 +158,17 @@ public sealed partial class RocksDatabase
         throw failure;
     }
 
+    private static RocksDatabase OpenWritable(
+        string path, DatabaseOptions options, IReadOnlyList<ColumnFamilyDescriptor>? families, Opener opener)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        string directory = NameRules.RequirePath(path);
+        bool exists = RequireExistence(directory, options.CreateIfMissing);
+        IReadOnlyList<ColumnFamilyDescriptor> descriptors =
+            families ?? (exists ? AllFamilies(directory) : []);
+        return OpenWith(directory, options, descriptors, readsOnly: false, opener);
+    }
+
     private static ColumnFamilyDescriptor[] AllFamilies(string directory) =>
         [.. ListColumnFamilies(directory).Select(static name => new ColumnFamilyDescriptor(name))];
 
@@ -187,6 +191,11 @@ public sealed partial class RocksDatabase
         DatabaseHandle? handle = null;
         try
         {
+            if (!options.AllowOtherMergeOperator)
+            {
+                StoredMergeOperators.Require(directory, opened.Families, opened.MergeOperators);
+            }
+
             opened.PrepareFamilies();
             nint error = 0;
             handle = Call(opener, opened, directory, ref error);

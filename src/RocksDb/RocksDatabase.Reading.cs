@@ -177,7 +177,7 @@ public sealed unsafe partial class RocksDatabase
         return ReadSnapshot.Open(_handle);
     }
 
-    private static bool Append(nint slice, IBufferWriter<byte> destination)
+    internal static bool Append(nint slice, IBufferWriter<byte> destination)
     {
         if (slice == 0)
         {
@@ -198,7 +198,7 @@ public sealed unsafe partial class RocksDatabase
         return true;
     }
 
-    private static void Unpin(nint slice)
+    internal static void Unpin(nint slice)
     {
         if (slice != 0)
         {
@@ -261,7 +261,7 @@ public sealed unsafe partial class RocksDatabase
         ThrowFirst(errors);
     }
 
-    private void ThrowFirst(nint[] errors)
+    internal void ThrowFirst(ReadOnlySpan<nint> errors)
     {
         RocksDbException? first = null;
         foreach (nint error in errors)

@@ -12,6 +12,7 @@ public sealed unsafe partial class RocksDatabase
 
     // Made once: a method group would be a new delegate for each call.
     private static readonly FamilyWrite _put = Native.rocksdb_put_cf;
+    private static readonly FamilyWrite _merge = Native.rocksdb_merge_cf;
     private static readonly FamilyWrite _deleteRange = Native.rocksdb_delete_range_cf;
     private static readonly FamilyWrite _delete =
         static (database, options, family, key, length, _, _, ref error) =>
@@ -21,6 +22,17 @@ public sealed unsafe partial class RocksDatabase
     /// <remarks>Allocates nothing.</remarks>
     public void Put(ColumnFamily family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value, WriteOptions options) =>
         WriteTo(family, _put, key, value, options, "put");
+
+    /// <summary>Joins an operand with the value of a key, by the family's merge operator, without reading it.</summary>
+    /// <remarks>Allocates nothing. The joining happens when the key is read or compacted.</remarks>
+    /// <exception cref="ArgumentException">The operator refuses the operand; nothing was written.</exception>
+    /// <exception cref="InvalidOperationException">The family has no merge operator; nothing was written.</exception>
+    public void Merge(ColumnFamily family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> operand, WriteOptions options)
+    {
+        Use(family);
+        family.RequireOperand(operand);
+        WriteTo(family, _merge, key, operand, options, "merge");
+    }
 
     /// <summary>Removes a key, present or not.</summary>
     public void Delete(ColumnFamily family, ReadOnlySpan<byte> key, WriteOptions options) =>
@@ -126,14 +138,14 @@ public sealed unsafe partial class RocksDatabase
     }
 
     /// <summary>Throws the failure of a write, if it failed; keeps the database open when its log failed.</summary>
-    private void ThrowIfFailed(nint error, string operation)
+    internal void ThrowIfFailed(nint error, string operation)
     {
         if (error == 0)
         {
             return;
         }
 
-        RocksDbException failure = NativeError.Take(error, operation, Path);
+        RocksDbException failure = WithMergeFailure(NativeError.Take(error, operation, Path));
         if (failure.Status is RocksDbStatus.IOError or RocksDbStatus.NoSpace)
         {
             // The object of the log file is broken now, and a library with assertions (Debian's 7.8.3 is one) ends the
@@ -144,5 +156,32 @@ public sealed unsafe partial class RocksDatabase
         }
 
         throw failure;
+    }
+
+    /// <summary>A flush or a compaction that could not merge refuses writes without saying why.</summary>
+    private RocksDbException WithMergeFailure(RocksDbException failure)
+    {
+        if (failure.Status != RocksDbStatus.Corruption)
+        {
+            return failure;
+        }
+
+        lock (_familyGate)
+        {
+            foreach (ColumnFamily family in _families.Values)
+            {
+                if (family.MergeOperator is { LastFailure: { } cause } mergeOperator)
+                {
+                    return new RocksDbException(
+                        RocksDbStatus.Corruption,
+                        $"{failure.Message} (merge operator '{mergeOperator.Name}' of column family '{family.Name}' "
+                        + $"failed before: {cause.Message})",
+                        failure.Operation,
+                        cause);
+                }
+            }
+        }
+
+        return failure;
     }
 }

@@ -16,6 +16,7 @@ public sealed partial class RocksDatabase : IDisposable
     private readonly ColumnFamilyOptions _defaultFamilyOptions;
     private readonly bool _statistics;
     private readonly bool _readsOnly;
+    private readonly bool _compactOnClose;
     private readonly Lock _familyGate = new();
     private readonly Dictionary<string, ColumnFamily> _families = new(StringComparer.Ordinal);
 
@@ -32,10 +33,14 @@ public sealed partial class RocksDatabase : IDisposable
         _defaultFamilyOptions = opened.DefaultFamilyOptions;
         _statistics = opened.Statistics;
         _readsOnly = opened.ReadsOnly;
+        _compactOnClose = opened.CompactOnClose && !opened.ReadsOnly;
         for (int i = 0; i < opened.Families.Count; i++)
         {
             string name = opened.Families[i].Name;
-            _families.Add(name, new ColumnFamily(name, handle, opened.Handles[i], opened.Compressions[i]));
+            _families.Add(
+                name,
+                new ColumnFamily(
+                    name, handle, opened.Handles[i], opened.Compressions[i], opened.MergeOperators[i]));
         }
 
         DefaultColumnFamily = _families[ColumnFamily.DefaultName];
@@ -98,7 +103,8 @@ public sealed partial class RocksDatabase : IDisposable
             nint error = 0;
             nint handle = Native.rocksdb_create_column_family(_handle, familyOptions, name, ref error);
             NativeError.ThrowIfSet(error, $"creation of column family '{name}'", Path);
-            ColumnFamily family = new(name, _handle, handle, effective.EffectiveCompression());
+            ColumnFamily family = new(
+                name, _handle, handle, effective.EffectiveCompression(), effective.MergeOperator);
             _families.Add(name, family);
             return family;
         }
@@ -137,6 +143,11 @@ public sealed partial class RocksDatabase : IDisposable
     /// </remarks>
     public void Dispose()
     {
+        if (_compactOnClose && !_disposed && !IsKeptOpen)
+        {
+            CompactBeforeClose();
+        }
+
         lock (_familyGate)
         {
             _disposed = true;

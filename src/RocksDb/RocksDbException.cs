@@ -44,6 +44,14 @@ public sealed class RocksDbException : Exception
         Operation = innerException.Operation;
     }
 
+    /// <summary>A failure with a cause outside RocksDB.</summary>
+    internal RocksDbException(RocksDbStatus status, string message, string operation, Exception innerException)
+        : base(message, innerException)
+    {
+        Status = status;
+        Operation = operation;
+    }
+
     /// <summary>The kind of failure.</summary>
     public RocksDbStatus Status { get; }
 

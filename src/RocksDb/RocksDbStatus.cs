@@ -56,4 +56,19 @@ public enum RocksDbStatus
 
     /// <summary>RocksDB's text matches none of the above; it is in the message.</summary>
     Unknown = 17,
+
+    /// <summary>A merge operator failed, so the value cannot be told; its exception is the inner one.</summary>
+    MergeFailed = 18,
+
+    /// <summary>Transactions wait for each other's locks in a circle. Roll this one back and try again.</summary>
+    Deadlock = 19,
+
+    /// <summary>A lock of another transaction was not released in time.</summary>
+    LockTimedOut = 20,
+
+    /// <summary>The database holds as many locks as it may.</summary>
+    LockLimit = 21,
+
+    /// <summary>The transaction lived longer than its expiration; it can only be rolled back.</summary>
+    Expired = 22,
 }

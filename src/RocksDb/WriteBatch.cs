@@ -47,6 +47,20 @@ public sealed unsafe class WriteBatch : IDisposable
         }
     }
 
+    /// <summary>Adds an operand to join with the value of a key, by the family's merge operator; both are
+    /// copied.</summary>
+    /// <exception cref="ArgumentException">The operator refuses the operand; nothing was added.</exception>
+    /// <exception cref="InvalidOperationException">The family has no merge operator.</exception>
+    public void Merge(ColumnFamily family, ReadOnlySpan<byte> key, ReadOnlySpan<byte> operand)
+    {
+        ColumnFamilyHandle handle = Use(family);
+        family.RequireOperand(operand);
+        fixed (byte* k = &MemoryMarshal.GetReference(key), o = &MemoryMarshal.GetReference(operand))
+        {
+            Native.rocksdb_writebatch_merge_cf(Handle, handle, k, (nuint)key.Length, o, (nuint)operand.Length);
+        }
+    }
+
     /// <summary>Adds the deletion of a key, present or not.</summary>
     public void Delete(ColumnFamily family, ReadOnlySpan<byte> key)
     {

@@ -43,6 +43,32 @@ public sealed unsafe class WriteBufferManager : IDisposable
     /// <summary>Whether the loaded library has it.</summary>
     public static bool IsSupported => OptionalNative.TryGet("rocksdb_write_buffer_manager_create", out _);
 
+    /// <summary>Memtable bytes beyond which databases flush; may be changed while they are open.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Set to zero or less.</exception>
+    public long BufferBytes
+    {
+        get => Ask("rocksdb_write_buffer_manager_buffer_size");
+
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(value);
+            var set = (delegate* unmanaged<nint, nuint, void>)OptionalNative.Get(
+                "rocksdb_write_buffer_manager_set_buffer_size", Since);
+            ParentReference held = ParentReference.Take(Handle);
+            try
+            {
+                set(Handle.DangerousGetHandle(), (nuint)value);
+            }
+            finally
+            {
+                held.Release();
+            }
+        }
+    }
+
+    /// <summary>Memtable bytes now.</summary>
+    public long UsageBytes => Ask("rocksdb_write_buffer_manager_memory_usage");
+
     internal WriteBufferManagerHandle Handle { get; }
 
     /// <summary>Gives up this reference; databases that use it keep it.</summary>
@@ -57,6 +83,20 @@ public sealed unsafe class WriteBufferManager : IDisposable
         try
         {
             set(options.DangerousGetHandle(), Handle.DangerousGetHandle());
+        }
+        finally
+        {
+            held.Release();
+        }
+    }
+
+    private long Ask(string function)
+    {
+        var ask = (delegate* unmanaged<nint, nuint>)OptionalNative.Get(function, Since);
+        ParentReference held = ParentReference.Take(Handle);
+        try
+        {
+            return checked((long)ask(Handle.DangerousGetHandle()));
         }
         finally
         {

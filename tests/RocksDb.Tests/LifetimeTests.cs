@@ -178,7 +178,7 @@ public sealed class LifetimeTests
     /// <summary>The table must have every public member of the type that uses the native object.</summary>
     private static void AssertAllThrow(Type type, Dictionary<string, Action> uses)
     {
-        string[] harmless = ["Dispose", "IsDisposed", "IsKeptOpen", "Path", "DefaultColumnFamily", "Count", "Found"];
+        string[] harmless = ["Dispose", "IsDisposed", "IsKeptOpen", "Path", "DefaultColumnFamily", "Count", "Found", "TransactionKind"];
         const BindingFlags Own = BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly;
         IEnumerable<string> properties = type.GetProperties(Own).Select(property => property.Name);
         IEnumerable<string> methods = type.GetMethods(Own).Where(method => !method.IsSpecialName).Select(m => m.Name);

@@ -16,6 +16,10 @@ public sealed class NativeErrorTests
     [InlineData("Operation timed out: Mutex", RocksDbStatus.TimedOut)]
     [InlineData("Operation aborted: Background error", RocksDbStatus.Aborted)]
     [InlineData("Resource busy: ", RocksDbStatus.Busy)]
+    [InlineData("Resource busy: Deadlock", RocksDbStatus.Deadlock)]
+    [InlineData("Resource busy: Failed to acquire lock due to max_num_locks limit", RocksDbStatus.LockLimit)]
+    [InlineData("Operation timed out: Timeout waiting to lock key", RocksDbStatus.LockTimedOut)]
+    [InlineData("Operation expired: ", RocksDbStatus.Expired)]
     [InlineData("Operation failed. Try again.: ", RocksDbStatus.TryAgain)]
     [InlineData("IO error: While read: /x: Input/output error", RocksDbStatus.IOError)]
     [InlineData("IO error: No space left on device: While appending: /x", RocksDbStatus.NoSpace)]
@@ -62,7 +66,8 @@ public sealed class NativeErrorTests
         Assert.Equal(
             "Ok=0 NotFound=1 Corruption=2 NotSupported=3 InvalidArgument=4 IOError=5 NoSpace=6 PathNotFound=7 "
             + "LockHeld=8 PermissionDenied=9 TooManyOpenFiles=10 Busy=11 TimedOut=12 Aborted=13 TryAgain=14 "
-            + "Incomplete=15 ShutdownInProgress=16 Unknown=17",
+            + "Incomplete=15 ShutdownInProgress=16 Unknown=17 MergeFailed=18 Deadlock=19 LockTimedOut=20 LockLimit=21 "
+            + "Expired=22",
             numbers);
     }
 }

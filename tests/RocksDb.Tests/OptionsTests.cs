@@ -28,6 +28,12 @@ public sealed class OptionsTests
         options.AtomicFlush = true;
         options.MaxManifestFileBytes = 44_444_444;
         options.StatsDumpPeriodSeconds = 55;
+        options.AllowIngestBehind = true;
+        options.WalTimeToLive = TimeSpan.FromSeconds(77);
+        options.WalSizeLimitBytes = 5 << 20;
+        options.MaxBackgroundErrorResumeCount = 6;
+        options.BackgroundErrorResumeInterval = TimeSpan.FromMilliseconds(2);
+        options.MaxSubcompactions = 4;
 
         using TestStore store = new(options);
 
@@ -52,7 +58,13 @@ public sealed class OptionsTests
             "db_write_buffer_size=33333333",
             "atomic_flush=true",
             "max_manifest_file_size=44444444",
-            "stats_dump_period_sec=55");
+            "stats_dump_period_sec=55",
+            "allow_ingest_behind=true",
+            "WAL_ttl_seconds=77",
+            "WAL_size_limit_MB=5",
+            "max_bgerror_resume_count=6",
+            "bgerror_resume_retry_interval=2000",
+            "max_subcompactions=4");
     }
 
     [Fact]
@@ -122,6 +134,11 @@ public sealed class OptionsTests
         Refused("BytesPerSync", options => options.BytesPerSync = -1);
         Refused("DbWriteBufferBytes", options => options.DbWriteBufferBytes = -1);
         Refused("MaxManifestFileBytes", options => options.MaxManifestFileBytes = 0);
+        Refused("WalTimeToLive", options => options.WalTimeToLive = -Deadline);
+        Refused("WalSizeLimitBytes", options => options.WalSizeLimitBytes = -1);
+        Refused("MaxBackgroundErrorResumeCount", options => options.MaxBackgroundErrorResumeCount = -1);
+        Refused("BackgroundErrorResumeInterval", options => options.BackgroundErrorResumeInterval = TimeSpan.Zero);
+        Refused("MaxSubcompactions", options => options.MaxSubcompactions = 0);
         Refused("WriteBufferBytes", options => options.DefaultColumnFamily.WriteBufferBytes = (64 << 10) - 1);
         Refused("MaxWriteBufferNumber", options => options.DefaultColumnFamily.MaxWriteBufferNumber = 1);
         Refused("BlockBytes", options => options.DefaultColumnFamily.BlockBytes = 511);

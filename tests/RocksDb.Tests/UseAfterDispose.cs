@@ -38,6 +38,7 @@ internal static class UseAfterDispose
         ["DataBytes"] = () => _ = batch.DataBytes,
         ["Data"] = () => _ = batch.Data.Length,
         ["Put"] = () => batch.Put(family, default, default),
+        ["Merge"] = () => batch.Merge(family, default, default),
         ["Delete"] = () => batch.Delete(family, default),
         ["DeleteRange"] = () => batch.DeleteRange(family, default, default),
         ["PutLogData"] = () => batch.PutLogData(default),
@@ -67,6 +68,11 @@ internal static class UseAfterDispose
         ["Tailing"] = () => options.Tailing = true,
         ["ReadaheadBytes"] = () => options.ReadaheadBytes = 1,
         ["TotalOrderSeek"] = () => options.TotalOrderSeek = true,
+        ["AsyncIo"] = () => options.AsyncIo = true,
+        ["MaxSkippableInternalKeys"] = () => options.MaxSkippableInternalKeys = 1,
+        ["Deadline"] = () => options.Deadline = DateTimeOffset.UnixEpoch,
+        ["IoTimeout"] = () => options.IoTimeout = Deadline,
+        ["PurgeInBackground"] = () => options.PurgeInBackground = true,
     };
 
     private static Dictionary<string, Action> Reads(RocksDatabase database, ColumnFamily family)
@@ -91,7 +97,10 @@ internal static class UseAfterDispose
             ["TryGetIntProperty of a family"] = () =>
                 database.TryGetIntProperty(family, "rocksdb.num-snapshots", out _),
             ["ApproximateSize"] = () => database.ApproximateSize(family, default, default),
+            ["ApproximateSizes"] = () => database.ApproximateSizes(family, []),
             ["GetLiveFiles"] = () => database.GetLiveFiles(),
+            ["GetStatisticsSnapshot"] = () => database.GetStatisticsSnapshot(),
+            ["GetMapProperty"] = () => database.GetMapProperty(family, "rocksdb.aggregated-table-properties"),
             ["GetStatistics"] = () => database.GetStatistics(),
         };
     }
@@ -102,6 +111,8 @@ internal static class UseAfterDispose
         return new(StringComparer.Ordinal)
         {
             ["Put"] = () => database.Put(family, default, default, WriteOptions.Buffered),
+            ["Merge"] = () => database.Merge(family, default, default, WriteOptions.Buffered),
+            ["IngestFiles"] = () => database.IngestFiles(family, ["f"]),
             ["Delete"] = () => database.Delete(family, default, WriteOptions.Buffered),
             ["DeleteRange"] = () => database.DeleteRange(family, default, default, WriteOptions.Buffered),
             ["Write"] = () => database.Write(empty, WriteOptions.Buffered),
@@ -114,6 +125,12 @@ internal static class UseAfterDispose
             ["CompactRange"] = () => database.CompactRange(family),
             ["CompactRange with bounds"] = () => database.CompactRange(family, default, true, default, true),
             ["CancelBackgroundWork"] = () => database.CancelBackgroundWork(wait: true),
+            ["GetUpdatesSince"] = () => database.GetUpdatesSince(1),
+            ["DisableManualCompaction"] = database.DisableManualCompaction,
+            ["EnableManualCompaction"] = database.EnableManualCompaction,
+            ["PauseBackgroundWork"] = database.PauseBackgroundWork,
+            ["ContinueBackgroundWork"] = database.ContinueBackgroundWork,
+            ["BeginTransaction"] = () => database.BeginTransaction(WriteOptions.Buffered),
             ["DisableFileDeletions"] = database.DisableFileDeletions,
             ["EnableFileDeletions"] = () => database.EnableFileDeletions(),
             ["SetOptions"] = () => database.SetOptions(family, new Dictionary<string, string>(StringComparer.Ordinal)),

@@ -14,8 +14,12 @@ internal static class NativeError
         ("Invalid argument", RocksDbStatus.InvalidArgument),
         ("Result incomplete", RocksDbStatus.Incomplete),
         ("Shutdown in progress", RocksDbStatus.ShutdownInProgress),
+        ("Operation timed out: Timeout waiting to lock key", RocksDbStatus.LockTimedOut),
         ("Operation timed out", RocksDbStatus.TimedOut),
+        ("Operation expired", RocksDbStatus.Expired),
         ("Operation aborted", RocksDbStatus.Aborted),
+        ("Resource busy: Deadlock", RocksDbStatus.Deadlock),
+        ("Resource busy: Failed to acquire lock due to max_num_locks limit", RocksDbStatus.LockLimit),
         ("Resource busy", RocksDbStatus.Busy),
         ("Operation failed. Try again", RocksDbStatus.TryAgain),
         ("Column family dropped", RocksDbStatus.InvalidArgument),
@@ -48,7 +52,17 @@ internal static class NativeError
     public static RocksDbException Take(nint error, string operation, string subject)
     {
         string text = NativeText.Take(error) ?? "";
-        return new RocksDbException(Classify(text), operation, subject, text);
+        RocksDbStatus status = Classify(text);
+        if (status == RocksDbStatus.Corruption && MergeCallbacks.TakeFailure() is { } cause)
+        {
+            return new RocksDbException(
+                RocksDbStatus.MergeFailed,
+                $"{operation} failed on {subject}: the merge operator failed: {cause.Message} ({text})",
+                operation,
+                cause);
+        }
+
+        return new RocksDbException(status, operation, subject, text);
     }
 
     public static RocksDbStatus Classify(string text)

@@ -12,10 +12,12 @@ internal sealed class OpenedDatabase
     {
         DefaultFamilyOptions = options.DefaultColumnFamily.Copy();
         Statistics = options.StatisticsEnabled;
+        CompactOnClose = options.CompactOnClose;
         Families = WithDefault(families);
         Handles = new nint[Families.Count];
         FamilyOptions = new nint[Families.Count];
         Compressions = new Compression[Families.Count];
+        MergeOperators = [.. Families.Select(family => (family.Options ?? DefaultFamilyOptions).MergeOperator)];
         Options = options.CreateHandle();
         try
         {
@@ -39,6 +41,8 @@ internal sealed class OpenedDatabase
 
     public bool Statistics { get; }
 
+    public bool CompactOnClose { get; }
+
     public IReadOnlyList<ColumnFamilyDescriptor> Families { get; }
 
     /// <summary>The native families after the opening, in the order of <see cref="Families"/>.</summary>
@@ -48,6 +52,8 @@ internal sealed class OpenedDatabase
     public nint[] FamilyOptions { get; }
 
     public Compression[] Compressions { get; }
+
+    public MergeOperator?[] MergeOperators { get; }
 
     public void PrepareFamilies()
     {

@@ -2,11 +2,14 @@ using System.Runtime.InteropServices;
 
 namespace Branching.RocksDb.Interop;
 
-/// <summary>Owns <c>rocksdb_snapshot_t*</c> and keeps its database open until it is released.</summary>
+/// <summary>
+/// Owns <c>rocksdb_snapshot_t*</c> and keeps its database, or the transaction it belongs to, open until it is released.
+/// </summary>
 internal sealed class SnapshotHandle : SafeHandle
 {
     private ParentReference _reference;
     private DatabaseHandle? _database;
+    private bool _borrowed;
 
     public SnapshotHandle()
         : base(invalidHandleValue: 0, ownsHandle: true)
@@ -36,9 +39,22 @@ internal sealed class SnapshotHandle : SafeHandle
         }
     }
 
+    /// <summary>The snapshot of a transaction, which owns it; this frees what wraps it.</summary>
+    public static SnapshotHandle Of(TransactionHandle transaction)
+    {
+        ParentReference held = ParentReference.Take(transaction);
+        SnapshotHandle snapshot = new() { _reference = held, _borrowed = true };
+        snapshot.SetHandle(Native.rocksdb_transaction_get_snapshot(transaction));
+        return snapshot;
+    }
+
     protected override bool ReleaseHandle()
     {
-        if (_database is not null)
+        if (_borrowed)
+        {
+            Native.rocksdb_free(handle);
+        }
+        else if (_database is not null)
         {
             // The raw pointer is valid: the reference keeps the database open even if it is disposed already.
             Native.rocksdb_release_snapshot(_database.DangerousGetHandle(), handle);

@@ -1,0 +1,20 @@
+using System.Runtime.InteropServices;
+
+namespace Branching.RocksDb.Interop;
+
+/// <summary>Owns <c>rocksdb_optimistictransaction_options_t*</c>.</summary>
+internal sealed class OptimisticTransactionOptionsHandle : SafeHandle
+{
+    public OptimisticTransactionOptionsHandle()
+        : base(invalidHandleValue: 0, ownsHandle: true)
+    {
+    }
+
+    public override bool IsInvalid => handle == 0;
+
+    protected override bool ReleaseHandle()
+    {
+        Native.rocksdb_optimistictransaction_options_destroy(handle);
+        return true;
+    }
+}

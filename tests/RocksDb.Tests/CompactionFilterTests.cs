@@ -91,7 +91,7 @@ public sealed class CompactionFilterTests
     }
 
     [Fact]
-    public void Disposing_while_a_filter_runs_is_safe()
+    public async Task Disposing_while_a_filter_runs_is_safe()
     {
         using ManualResetEventSlim entered = new();
         using ManualResetEventSlim leave = new();
@@ -111,7 +111,9 @@ public sealed class CompactionFilterTests
         Task disposal = Task.Run(database.Dispose);
         leave.Set();
 
-        Assert.True(Task.WaitAll([compaction, disposal], Deadline));
+        await Task.WhenAll(compaction, disposal).WaitAsync(Deadline);
+
+        Assert.True(database.IsDisposed);
     }
 
     [Fact]

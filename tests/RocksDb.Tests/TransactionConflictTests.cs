@@ -111,7 +111,7 @@ public sealed class TransactionConflictTests
     }
 
     [Fact]
-    public void A_waiter_gets_the_lock_when_the_holder_ends()
+    public async Task A_waiter_gets_the_lock_when_the_holder_ends()
     {
         using TestStore store = new(open: false);
         using RocksDatabase database = TransactionTests.Open(store, TransactionKind.Pessimistic);
@@ -131,7 +131,7 @@ public sealed class TransactionConflictTests
         Assert.True(begun.Wait(Deadline));
         holder.Dispose();
 
-        Assert.True(waiting.Wait(Deadline));
+        await waiting.WaitAsync(Deadline);
         Assert.Equal("waited", database.Text("k"));
     }
 
@@ -186,7 +186,7 @@ public sealed class TransactionConflictTests
     }
 
     [Fact]
-    public void Waiting_in_a_circle_is_a_deadlock_for_one_and_the_other_goes_on()
+    public async Task Waiting_in_a_circle_is_a_deadlock_for_one_and_the_other_goes_on()
     {
         using TestStore store = new(open: false);
         using RocksDatabase database = TransactionTests.Open(store, TransactionKind.Pessimistic);
@@ -201,8 +201,8 @@ public sealed class TransactionConflictTests
         Task<RocksDbStatus> one = Task.Run(() => Cross(first, "b"));
         Task<RocksDbStatus> two = Task.Run(() => Cross(second, "a"));
 
-        Assert.True(Task.WaitAll([one, two], Deadline));
-        RocksDbStatus[] ends = [one.GetAwaiter().GetResult(), two.GetAwaiter().GetResult()];
+        RocksDbStatus[] ends = await Task.WhenAll(one, two).WaitAsync(Deadline);
+
         Assert.Single(ends, RocksDbStatus.Deadlock);
         Assert.Single(ends, RocksDbStatus.Ok);
         Assert.True(Stopwatch.GetElapsedTime(began) < Deadline); // Found, not waited for.

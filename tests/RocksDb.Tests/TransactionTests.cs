@@ -285,7 +285,7 @@ public sealed class TransactionTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void A_transaction_in_use_refuses_a_second_thread_and_survives_disposal(TransactionKind kind)
+    public async Task A_transaction_in_use_refuses_a_second_thread_and_survives_disposal(TransactionKind kind)
     {
         // The operator runs inside the read, which gives a moment to step in.
         using ManualResetEventSlim entered = new();
@@ -307,7 +307,7 @@ public sealed class TransactionTests
         database.Dispose();
         leave.Set();
 
-        Assert.True(reading.Wait(Deadline));
+        Assert.True(await reading.WaitAsync(Deadline));
         Assert.Equal(TransactionState.RolledBack, transaction.State);
         Open(store, kind, waiting).Dispose();
     }

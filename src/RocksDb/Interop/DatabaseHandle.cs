@@ -36,13 +36,13 @@ internal sealed class DatabaseHandle : SafeHandle
     /// </summary>
     public static DatabaseHandle Optimistic(nint database)
     {
-        DatabaseHandle handle = new() { Kind = TransactionKind.Optimistic, OptimisticTransactions = database };
+        DatabaseHandle owner = new() { Kind = TransactionKind.Optimistic, OptimisticTransactions = database };
         if (database != 0)
         {
-            handle.SetHandle(Native.rocksdb_optimistictransactiondb_get_base_db(database));
+            owner.SetHandle(Native.rocksdb_optimistictransactiondb_get_base_db(database));
         }
 
-        return handle;
+        return owner;
     }
 
     /// <summary>Owns <c>rocksdb_transactiondb_t*</c>, which serves as <c>rocksdb_t*</c> too.</summary>
@@ -56,9 +56,9 @@ internal sealed class DatabaseHandle : SafeHandle
     /// </remarks>
     public static DatabaseHandle Pessimistic(nint database)
     {
-        DatabaseHandle handle = new() { Kind = TransactionKind.Pessimistic };
-        handle.SetHandle(database);
-        return handle;
+        DatabaseHandle owner = new() { Kind = TransactionKind.Pessimistic };
+        owner.SetHandle(database);
+        return owner;
     }
 
     /// <summary>Keeps the database open until the process ends, whatever is disposed.</summary>

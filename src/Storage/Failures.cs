@@ -143,6 +143,9 @@ public enum FailureKind
 
     /// <summary>A safety rule refused it; the message says which, and how to override it.</summary>
     Refused = 46,
+
+    /// <summary>A stored key or value is nothing that the codec it is read with would have written.</summary>
+    NotDecodable = 65,
 }
 
 /// <summary>A failure of Storage: what failed, on which object, why, and what to do.</summary>

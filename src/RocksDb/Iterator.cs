@@ -14,6 +14,7 @@ public sealed unsafe class Iterator : IDisposable
     private readonly DatabaseHandle _database;
     private readonly ColumnFamily _family;
     private readonly ReadOptionsHandle _options;
+    private readonly bool _overTransaction;
     private IteratorHandle _handle;
 
     // Asked once per move: where an iterator stands changes only by moving it.
@@ -33,7 +34,7 @@ public sealed unsafe class Iterator : IDisposable
         _handle = IteratorHandle.Open(database, family.HandleIn(database), options);
     }
 
-    /// <summary>Walks what <paramref name="handle"/> is open on.</summary>
+    /// <summary>Walks what <paramref name="handle"/> is open on, a transaction.</summary>
     internal Iterator(
         string path, DatabaseHandle database, ColumnFamily family, ReadOptionsHandle options, IteratorHandle handle)
     {
@@ -42,6 +43,7 @@ public sealed unsafe class Iterator : IDisposable
         _family = family;
         _options = options;
         _handle = handle;
+        _overTransaction = true;
     }
 
     /// <summary>Whether it stands on a key.</summary>
@@ -199,7 +201,9 @@ public sealed unsafe class Iterator : IDisposable
                 fixed (nuint* keyLength = &_keyLength, valueLength = &_valueLength)
                 {
                     _key = Native.rocksdb_iter_key(iterator, keyLength);
-                    _value = Native.rocksdb_iter_value(iterator, valueLength);
+                    _value = _overTransaction
+                        ? Native.MergingIteratorValue(iterator, valueLength)
+                        : Native.rocksdb_iter_value(iterator, valueLength);
                 }
 
                 _atKey = true;
@@ -213,6 +217,12 @@ public sealed unsafe class Iterator : IDisposable
         if (!_atKey)
         {
             ThrowIfFailed();
+        }
+        else if (_overTransaction)
+        {
+            _atKey = false;
+            ThrowIfFailed(); // A merge for the value fails after the move, and the value is that of another key then.
+            _atKey = true;
         }
     }
 }

@@ -86,7 +86,8 @@ public sealed unsafe partial class RocksDatabase
     /// <summary>Undoes <see cref="PauseBackgroundWork"/>.</summary>
     /// <exception cref="RocksDbException"><see cref="RocksDbStatus.NotSupported"/>: the library is older than
     /// 11.8.</exception>
-    public void ContinueBackgroundWork() => CallOptional("rocksdb_continue_background_work", "RocksDB 11.8", "continuation");
+    public void ContinueBackgroundWork() =>
+        CallOptional("rocksdb_continue_background_work", "RocksDB 11.8", "continuation");
 
     /// <summary>RocksDB compacts nothing then, and does not say so.</summary>
     private void RequireManualCompaction(ColumnFamily family)

@@ -69,21 +69,21 @@ public sealed class TransactionIterator : IDisposable
     /// <summary>Moves to the first key within the bounds.</summary>
     public void SeekToFirst()
     {
-        using Use use = Enter();
+        using Use use = EnterToMove();
         First();
     }
 
     /// <summary>Moves to the last key within the bounds.</summary>
     public void SeekToLast()
     {
-        using Use use = Enter();
+        using Use use = EnterToMove();
         Last();
     }
 
     /// <summary>Moves to <paramref name="key"/> or the next one after it.</summary>
     public void Seek(ReadOnlySpan<byte> key)
     {
-        using Use use = Enter();
+        using Use use = EnterToMove();
         if (_lowerBound is not null && key.SequenceCompareTo(_lowerBound) < 0)
         {
             First();
@@ -97,7 +97,7 @@ public sealed class TransactionIterator : IDisposable
     /// <summary>Moves to <paramref name="key"/> or the last one before it.</summary>
     public void SeekForPrev(ReadOnlySpan<byte> key)
     {
-        using Use use = Enter();
+        using Use use = EnterToMove();
         if (_upperBound is not null && key.SequenceCompareTo(_upperBound) >= 0)
         {
             Last();
@@ -113,6 +113,7 @@ public sealed class TransactionIterator : IDisposable
     public void Next()
     {
         using Use use = EnterAtKey();
+        _atKey = false;
         if (_writes == _transaction.Writes)
         {
             _iterator.Next();
@@ -135,6 +136,7 @@ public sealed class TransactionIterator : IDisposable
     public void Prev()
     {
         using Use use = EnterAtKey();
+        _atKey = false;
         if (_writes == _transaction.Writes)
         {
             _iterator.Prev();
@@ -223,6 +225,14 @@ public sealed class TransactionIterator : IDisposable
         }
 
         return new Use(_transaction);
+    }
+
+    /// <summary>A move that fails leaves it on no key.</summary>
+    private Use EnterToMove()
+    {
+        Use use = Enter();
+        _atKey = false;
+        return use;
     }
 
     private Use EnterAtKey()

@@ -138,6 +138,33 @@ public sealed class LifetimeTests
         Assert.False(IsLocked(store.Directory));
     }
 
+    [Fact]
+    public void Abandoned_transactions_and_log_iterators_are_finalized_and_free_the_directory()
+    {
+        using TestStore store = new(open: false);
+
+        AbandonTransactions(store.Directory);
+        for (int i = 0; i < 10 && IsLocked(store.Directory); i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        Assert.False(IsLocked(store.Directory));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void AbandonTransactions(string directory)
+    {
+        RocksDatabase database = RocksDatabase.OpenPessimistic(directory, Creating());
+        database.Set("k", "v");
+        Transaction transaction = database.BeginTransaction(new WriteOptions(), new() { SetSnapshot = true });
+        transaction.Put(database.DefaultColumnFamily, Bytes("k"), Bytes("w"));
+        ReadOptions options = new() { Snapshot = transaction.Snapshot };
+        transaction.NewIterator(database.DefaultColumnFamily, options).SeekToFirst();
+        Assert.True(database.GetUpdatesSince(1).MoveNext());
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Abandon(string directory)
     {
@@ -178,7 +205,10 @@ public sealed class LifetimeTests
     /// <summary>The table must have every public member of the type that uses the native object.</summary>
     private static void AssertAllThrow(Type type, Dictionary<string, Action> uses)
     {
-        string[] harmless = ["Dispose", "IsDisposed", "IsKeptOpen", "Path", "DefaultColumnFamily", "Count", "Found", "TransactionKind"];
+        string[] harmless =
+        [
+            "Dispose", "IsDisposed", "IsKeptOpen", "Path", "DefaultColumnFamily", "Count", "Found", "TransactionKind",
+        ];
         const BindingFlags Own = BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly;
         IEnumerable<string> properties = type.GetProperties(Own).Select(property => property.Name);
         IEnumerable<string> methods = type.GetMethods(Own).Where(method => !method.IsSpecialName).Select(m => m.Name);

@@ -145,6 +145,34 @@ public sealed class TransactionTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
+    public void An_iterator_merges_the_transactions_operands_and_tells_when_the_operator_fails(TransactionKind kind)
+    {
+        PickyOperator picky = new();
+        using TestStore store = new(open: false);
+        using RocksDatabase database = Open(store, kind, picky);
+        ColumnFamily family = database.DefaultColumnFamily;
+        database.Set("a", "1");
+        database.Set("m", "2");
+        using Transaction transaction = database.BeginTransaction(WriteOptions.Buffered);
+        transaction.Merge(family, Bytes("m"), Bytes("+"));
+        transaction.Merge(family, Bytes("x"), Bytes("bad"));
+        transaction.Put(family, Bytes("z"), Bytes("3"));
+        using TransactionIterator iterator = transaction.NewIterator(family);
+
+        iterator.Seek(Bytes("m"));
+        Assert.Equal("2+", Encoding.UTF8.GetString(iterator.Value));
+        RocksDbException failure = Assert.Throws<RocksDbException>(iterator.Next);
+        Assert.Equal(RocksDbStatus.MergeFailed, failure.Status);
+        Assert.False(iterator.IsValid);
+        Assert.Equal(
+            RocksDbStatus.MergeFailed,
+            Assert.Throws<RocksDbException>(() => Text(transaction, family, "x")).Status);
+        iterator.Seek(Bytes("y"));
+        Assert.Equal("3", Encoding.UTF8.GetString(iterator.Value));
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
     public void An_iterator_goes_on_after_writes_in_its_transaction(TransactionKind kind)
     {
         using TestStore store = new(open: false);
@@ -383,6 +411,35 @@ public sealed class TransactionTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
+    public void Reads_and_writes_in_a_transaction_allocate_nothing(TransactionKind kind)
+    {
+        using TestStore store = new(open: false);
+        using RocksDatabase database = Open(store, kind);
+        using Transaction transaction = database.BeginTransaction(WriteOptions.Buffered);
+        ArrayBufferWriter<byte> value = new(64);
+        byte[] key = Bytes("k");
+        Exercise(10);
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Exercise(100);
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        void Exercise(int rounds)
+        {
+            for (int i = 0; i < rounds; i++)
+            {
+                value.ResetWrittenCount();
+                transaction.Put(database.DefaultColumnFamily, key, key);
+                transaction.TryGet(database.DefaultColumnFamily, key, value);
+                transaction.TryGetForUpdate(database.DefaultColumnFamily, key, value);
+                transaction.Delete(database.DefaultColumnFamily, key);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
     public void A_snapshot_reads_at_the_moment_the_transaction_began(TransactionKind kind)
     {
         using TestStore store = new(open: false);
@@ -474,6 +531,24 @@ public sealed class TransactionTests
         () => transaction.TryGetForUpdate(family, default, new ArrayBufferWriter<byte>()),
         () => transaction.MultiGet(family, [Bytes("k")]),
     ];
+
+    /// <summary>Appends, but not "bad".</summary>
+    private sealed class PickyOperator : MergeOperator
+    {
+        public override string Name => "test.picky";
+
+        public override bool TryMerge(
+            ReadOnlySpan<byte> key,
+            bool exists,
+            ReadOnlySpan<byte> existing,
+            MergeOperands operands,
+            IBufferWriter<byte> result)
+        {
+            result.Write(existing);
+            result.Write(operands[0]);
+            return !operands[0].SequenceEqual("bad"u8);
+        }
+    }
 
     private sealed class WaitingOperator(ManualResetEventSlim entered, ManualResetEventSlim leave) : MergeOperator
     {

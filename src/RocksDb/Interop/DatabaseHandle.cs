@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace Branching.RocksDb.Interop;
 
 /// <summary>
-/// Owns <c>rocksdb_t*</c>, or what stands for it in a database with transactions. It is closed when it is disposed and every column family, iterator, snapshot and pinned
-/// value opened from it is released; never, once <see cref="KeepOpen"/> was called.
+/// Owns <c>rocksdb_t*</c>, or what stands for it in a database with transactions. It is closed when it is disposed and
+/// every column family, iterator, snapshot, transaction and pinned value opened from it is released; never, once
+/// <see cref="KeepOpen"/> was called.
 /// </summary>
 internal sealed class DatabaseHandle : SafeHandle
 {

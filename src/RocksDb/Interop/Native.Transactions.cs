@@ -154,4 +154,10 @@ internal static unsafe partial class Native
     [LibraryImport(Library)]
     internal static partial IteratorHandle rocksdb_transaction_create_iterator_cf(
         TransactionHandle transaction, ReadOptionsHandle options, ColumnFamilyHandle family);
+
+    /// <summary><see cref="rocksdb_iter_value"/> of an iterator over a transaction.</summary>
+    /// <remarks>It merges operands of the transaction when asked for the value, and not when moving as others do. So it
+    /// calls a merge operator, which a call that suppresses the transition must not.</remarks>
+    [LibraryImport(Library, EntryPoint = nameof(rocksdb_iter_value))]
+    internal static partial byte* MergingIteratorValue(nint iterator, nuint* length);
 }

@@ -55,7 +55,8 @@ internal sealed class TransactionHandle : SafeHandle
     {
         using OptimisticTransactionOptionsHandle native = Native.rocksdb_optimistictransaction_options_create();
         Native.rocksdb_optimistictransaction_options_set_set_snapshot(native, Flag.Of(options.SetSnapshot));
-        return Native.rocksdb_optimistictransaction_begin(database.OptimisticTransactions, writeOptions, native, old: 0);
+        return Native.rocksdb_optimistictransaction_begin(
+            database.OptimisticTransactions, writeOptions, native, old: 0);
     }
 
     private static TransactionHandle BeginPessimistic(

@@ -5,24 +5,34 @@ using Branching.Storage;
 namespace Branching.Bench;
 
 /// <summary>
-/// Another client of a store: puts at a fixed rate, whether or not earlier ones were answered. The latency of a put
-/// counts from when it was due, so that a stall is seen by every put it delays.
+/// Another client of a store: puts a few at every millisecond, whether or not earlier ones were answered. The latency of
+/// a put counts from the millisecond at which it was due, so that a stall is seen by every put it delays.
 /// </summary>
 internal sealed class PacedWriter : IAsyncDisposable
 {
+    private const int TicksPerSecond = 1000;
+
     private readonly LocalStore _store;
-    private readonly int _perSecond;
+    private readonly int _perTick;
     private readonly long _records;
     private readonly CancellationTokenSource _stop = new();
     private readonly ConcurrentQueue<(long DueAt, double Milliseconds)> _puts = new();
-    private readonly Task _loop;
+    private readonly TaskCompletionSource<Task> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <summary>Starts to put.</summary>
+    /// <param name="store">The store.</param>
+    /// <param name="perSecond">Puts a second; a multiple of 1,000.</param>
+    /// <param name="records">Keys are drawn from so many.</param>
     public PacedWriter(LocalStore store, int perSecond, long records)
     {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(perSecond % TicksPerSecond, 0, nameof(perSecond));
         _store = store;
-        _perSecond = perSecond;
+        _perTick = perSecond / TicksPerSecond;
         _records = records;
-        _loop = Task.Run(WriteAsync);
+
+        // Timers of the runtime are late by milliseconds, and so would be everything that is measured from them.
+        Thread pace = new(Write) { IsBackground = true, Name = "paced-writer" };
+        pace.Start();
     }
 
     /// <summary>Latencies of the puts that were due within any of the windows (timestamps).</summary>
@@ -34,30 +44,31 @@ internal sealed class PacedWriter : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await _loop;
+        await await _ended.Task;
         _stop.Dispose();
     }
 
-    private async Task WriteAsync()
+    private void Write()
     {
         Workload workload = new(seed: 21);
         List<Task> underWay = [];
-        long start = Stopwatch.GetTimestamp();
-        long issued = 0;
+        long tick = Stopwatch.Frequency / TicksPerSecond;
+        long due = Stopwatch.GetTimestamp();
         while (!_stop.IsCancellationRequested)
         {
-            long due = (long)(Stopwatch.GetElapsedTime(start).TotalSeconds * _perSecond);
-            for (; issued < due; issued++)
+            for (; due <= Stopwatch.GetTimestamp(); due += tick)
             {
-                long dueAt = start + (issued * Stopwatch.Frequency / _perSecond);
-                underWay.Add(PutAsync(workload, dueAt));
+                for (int i = 0; i < _perTick; i++)
+                {
+                    underWay.Add(PutAsync(workload, due));
+                }
             }
 
             underWay.RemoveAll(static put => put.IsCompletedSuccessfully);
-            await Task.Delay(1);
+            Pause.Until(due);
         }
 
-        await Task.WhenAll(underWay);
+        _ended.SetResult(Task.WhenAll(underWay));
     }
 
     private async Task PutAsync(Workload workload, long dueAt)

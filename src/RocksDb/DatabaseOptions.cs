@@ -28,6 +28,9 @@ public sealed class DatabaseOptions
     /// <summary>Most open table files; -1 keeps all open, otherwise 1 or more. Default: -1.</summary>
     public int MaxOpenFiles { get; set; } = -1;
 
+    /// <summary>Threads that open table files while the database is opened; 1 or more. Default: 16.</summary>
+    public int MaxFileOpeningThreads { get; set; } = 16;
+
     /// <summary>Background flushes and compactions at a time; 1 or more. Default: 2.</summary>
     public int MaxBackgroundJobs { get; set; } = 2;
 
@@ -196,6 +199,7 @@ public sealed class DatabaseOptions
         Native.rocksdb_options_set_error_if_exists(options, Flag.Of(ErrorIfExists));
         Native.rocksdb_options_set_create_missing_column_families(options, Flag.Of(CreateMissingColumnFamilies));
         Native.rocksdb_options_set_max_open_files(options, MaxOpenFiles);
+        Native.rocksdb_options_set_max_file_opening_threads(options, MaxFileOpeningThreads);
         Native.rocksdb_options_set_max_background_jobs(options, MaxBackgroundJobs);
         Native.rocksdb_options_set_max_total_wal_size(options, (ulong)MaxTotalWalBytes);
         Native.rocksdb_options_set_manual_wal_flush(options, Flag.Of(ManualWalFlush));
@@ -241,6 +245,7 @@ public sealed class DatabaseOptions
     private void Validate()
     {
         OptionRange.AtLeast(1, MaxOpenFiles == -1 ? 1 : MaxOpenFiles, nameof(MaxOpenFiles));
+        OptionRange.AtLeast(1, MaxFileOpeningThreads);
         OptionRange.AtLeast(1, MaxBackgroundJobs);
         OptionRange.AtLeast(0, MaxTotalWalBytes);
         OptionRange.AtLeast(0, RecycleLogFileNum);

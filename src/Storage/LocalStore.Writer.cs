@@ -220,8 +220,8 @@ public sealed partial class LocalStore : IWriteView
         Volatile.Write(ref _lastAcknowledged, end.Value);
         Progress?.NoteWritten(end, _time);
         Count(group, bytes, sync);
-        NoteWritten(bytes);
         Acknowledge(group, end);
+        NoteWritten(bytes); // May start a flush, which no answer has to wait for.
         return true;
     }
 

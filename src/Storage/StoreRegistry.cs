@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using Branching.RocksDb.Files;
 using Microsoft.Extensions.Logging;
 
 namespace Branching.Storage;
@@ -63,7 +64,8 @@ internal sealed class StoreRegistry : IAsyncDisposable
             await _opening.WaitAsync().ConfigureAwait(false);
             try
             {
-                LocalStore store = await Task.Run(() => LocalStore.Open(
+                // Replaying a log keeps a processor busy for milliseconds, and others write to other stores meanwhile.
+                LocalStore store = await BackgroundThread.RunAsync("branching-open", () => LocalStore.Open(
                     slot.Directory, slot.Label, _resources, create: false, _logger, _time)).ConfigureAwait(false);
                 store.Guard = slot.Guard;
                 store.Progress = slot.Progress;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Branching.RocksDb;
+using Branching.RocksDb.Files;
 using Microsoft.Extensions.Logging;
 
 namespace Branching.Storage;
@@ -14,6 +15,13 @@ public sealed class StoreResources : IDisposable
 {
     // Writers block in fsync, not on a core: the number limits concurrent fsyncs, not work.
     private const int MaxWriterThreads = 32;
+
+    // Of all stores together: a node has many stores, and few of them are written at a time.
+    private const int Flushes = 1;
+    private const int Compactions = 1;
+
+    // 8 bytes each in the kernel.
+    private const int MaxReservedDescriptors = 1 << 16;
 
     private static readonly TimeSpan _upkeepInterval = TimeSpan.FromSeconds(1);
 
@@ -45,11 +53,16 @@ public sealed class StoreResources : IDisposable
         Options = options;
         _logger = logger;
         LoadLibrary(options);
+
+        // Before any store is opened, for that happens on threads of low priority.
+        RocksDbLibrary.StartBackgroundThreads(Flushes, Compactions);
         _cache = new BlockCache(options.BlockCacheBytes);
         _memtables = WriteBufferManager.IsSupported
             ? new WriteBufferManager(options.MemtableBudgetBytes, chargeTo: null, allowStall: false)
             : null;
-        _maxOpenFiles = MaxOpenFiles(options, ProcessFileLimit());
+        long files = ProcessFileLimit();
+        _maxOpenFiles = MaxOpenFiles(options, files);
+        LocalFiles.TryReserveDescriptors((int)Math.Min(files, MaxReservedDescriptors));
         Threads = new WriteThreads(MaxWriterThreads);
         _upkeep = new UpkeepWork(this);
         _timer = time.CreateTimer(
@@ -87,7 +100,10 @@ public sealed class StoreResources : IDisposable
         BlockCache = _cache,
         WriteBufferManager = _memtables,
         MaxOpenFiles = _maxOpenFiles,
-        MaxBackgroundJobs = 2,
+        MaxBackgroundJobs = Flushes + Compactions,
+
+        // More would take every processor at once from those who write to the parent of the branch that is opened.
+        MaxFileOpeningThreads = 1,
         DefaultColumnFamily = CreateFamilyOptions(),
 
         // A branch is opened with its parent's log; flushing what it replays would be most of its creation.

@@ -9,6 +9,7 @@ public sealed class OptionsTests
     {
         DatabaseOptions options = Creating();
         options.MaxOpenFiles = 123;
+        options.MaxFileOpeningThreads = 2;
         options.MaxBackgroundJobs = 3;
         options.MaxTotalWalBytes = 12_345_678;
         options.AvoidFlushDuringRecovery = true;
@@ -124,6 +125,7 @@ public sealed class OptionsTests
 
         Refused("MaxOpenFiles", options => options.MaxOpenFiles = 0);
         Refused("MaxOpenFiles", options => options.MaxOpenFiles = -2);
+        Refused("MaxFileOpeningThreads", options => options.MaxFileOpeningThreads = 0);
         Refused("MaxBackgroundJobs", options => options.MaxBackgroundJobs = 0);
         Refused("MaxTotalWalBytes", options => options.MaxTotalWalBytes = -1);
         Refused("RecycleLogFileNum", options => options.RecycleLogFileNum = -1);

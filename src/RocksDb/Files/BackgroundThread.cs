@@ -1,11 +1,40 @@
 namespace Branching.RocksDb.Files;
 
-/// <summary>Lets a thread yield to the others of the machine.</summary>
+/// <summary>Work on threads that yield to the others of the machine.</summary>
 public static class BackgroundThread
 {
+    /// <summary>Runs blocking work on a thread of its own, at a low share of the processor.</summary>
+    /// <param name="name">The thread's name, as a debugger shows it; Linux keeps 15 characters.</param>
+    /// <param name="work">The work; what it throws is thrown to the one who waits.</param>
+    public static Task<T> RunAsync<T>(string name, Func<T> work)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(work);
+        TaskCompletionSource<T> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Thread thread = new(() =>
+        {
+            TryLowerPriority();
+            try
+            {
+                result.SetResult(work());
+            }
+            catch (Exception e)
+            {
+                result.SetException(e); // The one who waits handles it.
+            }
+        })
+        {
+            IsBackground = true,
+            Name = name,
+        };
+        thread.Start();
+        return result.Task;
+    }
+
     /// <summary>
     /// Gives the calling thread a low share of the processor while others want it. It cannot be raised again without
-    /// privileges, so only a thread that does nothing else calls this; never one of a pool.
+    /// privileges, so only a thread that does nothing else calls this; never one of a pool. Threads that it starts
+    /// inherit it.
     /// </summary>
     /// <returns>Whether the system agreed; the thread works either way.</returns>
     public static bool TryLowerPriority()

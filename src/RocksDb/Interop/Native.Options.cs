@@ -107,6 +107,9 @@ internal static partial class Native
         OptionsHandle options, byte value);
 
     [LibraryImport(Library)]
+    internal static partial void rocksdb_options_set_max_file_opening_threads(OptionsHandle options, int value);
+
+    [LibraryImport(Library)]
     internal static partial void rocksdb_options_set_skip_stats_update_on_db_open(OptionsHandle options, byte value);
 
     [LibraryImport(Library)]
@@ -273,6 +276,16 @@ internal static partial class Native
     internal static partial nuint rocksdb_cache_get_pinned_usage(BlockCacheHandle cache);
 
     // Environment
+
+    [LibraryImport(Library)]
+    internal static partial EnvironmentHandle rocksdb_create_default_env();
+
+    [LibraryImport(Library)]
+    internal static partial void rocksdb_env_set_background_threads(EnvironmentHandle environment, int count);
+
+    [LibraryImport(Library)]
+    internal static partial void rocksdb_env_set_high_priority_background_threads(
+        EnvironmentHandle environment, int count);
 
     [LibraryImport(Library)]
     internal static partial EnvironmentHandle rocksdb_create_mem_env();

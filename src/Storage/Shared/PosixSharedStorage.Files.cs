@@ -9,6 +9,13 @@ public sealed partial class PosixSharedStorage
 {
     private const int BlockBytes = 1 << 20;
 
+    // A file system that orders data before its journal (ext4) lets every fsync on it wait for what another file has
+    // not written out yet. So what is sent is made durable in small steps.
+    private const int UnflushedBlocks = 4;
+
+    // Of all shared storages of the process: beyond that the disk is the limit.
+    private static readonly BackgroundWork _transfers = new("branching-send", maxThreads: 4);
+
     /// <inheritdoc/>
     public Task<bool> PutFileIfAbsentAsync(string name, FileToSend file, CancellationToken cancellationToken)
     {
@@ -53,10 +60,7 @@ public sealed partial class PosixSharedStorage
                 if (sha256 == file.Sha256)
                 {
                     // Linked while it is held: nobody else may continue a file that has become an object.
-                    RandomAccess.FlushToDisk(partial.SafeFileHandle);
-                    bool linked = LinkInPlace(temporary, path);
-                    Forget(temporary);
-                    return linked;
+                    return await _transfers.RunAsync(() => Promote(partial, path)).ConfigureAwait(false);
                 }
             }
 
@@ -69,6 +73,14 @@ public sealed partial class PosixSharedStorage
                     $"{file.Bytes} bytes): it was not sent. Take a new checkpoint; check the disk if it repeats.");
             }
         }
+    }
+
+    private static bool Promote(FileStream complete, string path)
+    {
+        RandomAccess.FlushToDisk(complete.SafeFileHandle);
+        bool linked = LinkInPlace(complete.Name, path);
+        Forget(complete.Name);
+        return linked;
     }
 
     /// <summary>Opens what a former attempt left, alone; a file of its own when somebody else is at it.</summary>
@@ -119,9 +131,8 @@ public sealed partial class PosixSharedStorage
         try
         {
             int count;
-            while ((count = partial.Read(block, 0, BlockBytes)) > 0)
+            while ((count = await _transfers.RunAsync(() => Digest(partial, block, hash)).ConfigureAwait(false)) > 0)
             {
-                hash.AppendData(block, 0, count);
                 file.Progress?.Report(count);
                 cancellationToken.ThrowIfCancellationRequested();
             }
@@ -129,11 +140,12 @@ public sealed partial class PosixSharedStorage
             using FileStream source = new(
                 file.LocalPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
             source.Position = partial.Length;
-            while ((count = source.Read(block, 0, BlockBytes)) > 0)
+            int blocks = 0;
+            while ((count = await _transfers.RunAsync(() => Digest(source, block, hash)).ConfigureAwait(false)) > 0)
             {
                 await LimitAsync(file.Rate, count, cancellationToken).ConfigureAwait(false);
-                hash.AppendData(block, 0, count);
-                partial.Write(block, 0, count);
+                bool flush = ++blocks % UnflushedBlocks == 0;
+                await _transfers.RunAsync(() => Append(partial, block.AsSpan(0, count), flush)).ConfigureAwait(false);
                 file.Progress?.Report(count);
                 cancellationToken.ThrowIfCancellationRequested();
             }
@@ -145,6 +157,24 @@ public sealed partial class PosixSharedStorage
         {
             ArrayPool<byte>.Shared.Return(block);
         }
+    }
+
+    private static int Digest(FileStream file, byte[] block, IncrementalHash hash)
+    {
+        int count = file.Read(block, 0, BlockBytes);
+        hash.AppendData(block, 0, count);
+        return count;
+    }
+
+    private static bool Append(FileStream file, ReadOnlySpan<byte> content, bool flush)
+    {
+        file.Write(content);
+        if (flush)
+        {
+            RandomAccess.FlushToDisk(file.SafeFileHandle);
+        }
+
+        return flush;
     }
 
     private async Task<FetchedFile> ReceiveAsync(string name, FileToFetch file, CancellationToken cancellationToken)

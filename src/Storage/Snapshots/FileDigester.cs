@@ -1,6 +1,4 @@
-using System.Collections.Concurrent;
 using System.Security.Cryptography;
-using Branching.RocksDb.Files;
 using Branching.Storage.Shared;
 
 namespace Branching.Storage.Snapshots;
@@ -14,15 +12,7 @@ internal sealed class FileDigester : IDisposable
     // Small enough that a cancellation and the rate limit are felt, large enough that handing it over costs nothing.
     private const int SliceBytes = 1 << 20;
 
-    private readonly BlockingCollection<Action> _work = [];
-    private readonly Thread _thread;
-
-    public FileDigester()
-    {
-        // A thread of its own: a priority that was lowered stays so, and threads of the pool serve requests.
-        _thread = new Thread(Work) { IsBackground = true, Name = "snapshot digests" };
-        _thread.Start();
-    }
+    private readonly BackgroundWork _work = new("branching-digest", maxThreads: 1);
 
     /// <summary>The digest of a file as 64 lower-case hexadecimal digits.</summary>
     /// <exception cref="StorageException">The file could not be read.</exception>
@@ -38,7 +28,7 @@ internal sealed class FileDigester : IDisposable
             while (true)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                int read = await RunAsync(() => Append(file, hash, buffer)).ConfigureAwait(false);
+                int read = await _work.RunAsync(() => Append(file, hash, buffer)).ConfigureAwait(false);
                 if (read == 0)
                 {
                     return Convert.ToHexStringLower(hash.GetHashAndReset());
@@ -57,43 +47,12 @@ internal sealed class FileDigester : IDisposable
     }
 
     /// <summary>Ends the thread when the work it was given is done.</summary>
-    public void Dispose()
-    {
-        _work.CompleteAdding();
-        _thread.Join();
-        _work.Dispose();
-    }
+    public void Dispose() => _work.Dispose();
 
     private static int Append(FileStream file, IncrementalHash hash, byte[] buffer)
     {
         int read = file.Read(buffer);
         hash.AppendData(buffer, 0, read);
         return read;
-    }
-
-    private Task<T> RunAsync<T>(Func<T> action)
-    {
-        TaskCompletionSource<T> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        _work.Add(() =>
-        {
-            try
-            {
-                result.SetResult(action());
-            }
-            catch (Exception e)
-            {
-                result.SetException(e); // The one who waits handles it.
-            }
-        });
-        return result.Task;
-    }
-
-    private void Work()
-    {
-        BackgroundThread.TryLowerPriority();
-        foreach (Action action in _work.GetConsumingEnumerable())
-        {
-            action();
-        }
     }
 }

@@ -4,7 +4,8 @@ namespace Branching.RocksDb;
 
 /// <summary>The threads that flush and compact for all databases of this process. Thread-safe.</summary>
 /// <remarks>Opening a database makes them more when its <see cref="DatabaseOptions.MaxBackgroundJobs"/> needs
-/// it.</remarks>
+/// it. They start when there are to be more of them, and inherit the priority of the thread that makes them more.
+/// </remarks>
 public static class BackgroundThreads
 {
     /// <summary>Threads for compactions; 1 or more.</summary>

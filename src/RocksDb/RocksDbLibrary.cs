@@ -61,23 +61,6 @@ public static class RocksDbLibrary
     /// <see cref="MinimumVersion"/>.</exception>
     public static void EnsureLoaded() => Ensure();
 
-    /// <summary>
-    /// Starts the threads on which all databases of the process flush and compact. Without this the first database that
-    /// needs them starts them, and they inherit the priority of the thread that opens it.
-    /// </summary>
-    /// <param name="flushes">Flushes at a time, 1 or more.</param>
-    /// <param name="compactions">Compactions at a time, 1 or more.</param>
-    /// <remarks>A database with higher <see cref="DatabaseOptions.MaxBackgroundJobs"/> still adds more.</remarks>
-    public static void StartBackgroundThreads(int flushes, int compactions)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(flushes, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(compactions, 1);
-        Ensure();
-        using EnvironmentHandle environment = Native.rocksdb_create_default_env();
-        Native.rocksdb_env_set_high_priority_background_threads(environment, flushes);
-        Native.rocksdb_env_set_background_threads(environment, compactions);
-    }
-
     /// <summary>Whether the loaded library was built with a compression. Loads on first use.</summary>
     public static bool IsCompressionSupported(Compression compression)
     {

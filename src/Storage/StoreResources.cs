@@ -55,7 +55,8 @@ public sealed class StoreResources : IDisposable
         LoadLibrary(options);
 
         // Before any store is opened, for that happens on threads of low priority.
-        RocksDbLibrary.StartBackgroundThreads(Flushes, Compactions);
+        BackgroundThreads.Flush = Math.Max(BackgroundThreads.Flush, Flushes);
+        BackgroundThreads.Compaction = Math.Max(BackgroundThreads.Compaction, Compactions);
         _cache = new BlockCache(options.BlockCacheBytes);
         _memtables = WriteBufferManager.IsSupported
             ? new WriteBufferManager(options.MemtableBudgetBytes, chargeTo: null, allowStall: false)

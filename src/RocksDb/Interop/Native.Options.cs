@@ -278,16 +278,6 @@ internal static partial class Native
     // Environment
 
     [LibraryImport(Library)]
-    internal static partial EnvironmentHandle rocksdb_create_default_env();
-
-    [LibraryImport(Library)]
-    internal static partial void rocksdb_env_set_background_threads(EnvironmentHandle environment, int count);
-
-    [LibraryImport(Library)]
-    internal static partial void rocksdb_env_set_high_priority_background_threads(
-        EnvironmentHandle environment, int count);
-
-    [LibraryImport(Library)]
     internal static partial EnvironmentHandle rocksdb_create_mem_env();
 
     [LibraryImport(Library)]

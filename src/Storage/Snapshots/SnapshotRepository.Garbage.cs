@@ -14,6 +14,10 @@ namespace Branching.Storage.Snapshots;
 /// The tenure is confirmed after the marking and before each batch: a tombstone or a manifest that the marking saw is
 /// then seen by every later owner too.
 /// </para>
+/// <para>
+/// A tombstone goes last, and only after the tenure was confirmed once more: whoever claims the database afterwards
+/// does not see the manifest that it buried, and whoever did before keeps it. So a second run finds nothing to do.
+/// </para>
 /// </remarks>
 public sealed partial class SnapshotRepository
 {
@@ -46,6 +50,7 @@ public sealed partial class SnapshotRepository
             await SweepAsync(collection, view, cancellationToken).ConfigureAwait(false);
         }
 
+        await CollectTombstonesAsync(collection, cancellationToken).ConfigureAwait(false);
         await _shared.DeleteAsync(marker, cancellationToken).ConfigureAwait(false);
         collection.Unknown.AddRange(listing.Unknown);
         _logger.Collected(_paths.Name, collection.Deleted.Count, collection.DeletedBytes, collection.Kept);
@@ -137,11 +142,18 @@ public sealed partial class SnapshotRepository
             await DeleteAsync(collection, file.FullName, 0, cancellationToken).ConfigureAwait(false);
         }
 
-        // Not in the same collection as its manifest, and not before a late manifest can have arrived.
-        bool isAlone = files.TrueForAll(f => f.Kind == SnapshotEntryKind.Retired);
-        foreach (SnapshotEntry file in files.Where(f => isAlone && f.Entry.ModifiedAt <= collection.Before))
+        // Not before a late manifest can have arrived.
+        collection.Tombstones.AddRange(files
+            .Where(f => f.Kind == SnapshotEntryKind.Retired && f.Entry.ModifiedAt <= collection.Before)
+            .Select(f => f.FullName));
+    }
+
+    private async Task CollectTombstonesAsync(Collection collection, CancellationToken cancellationToken)
+    {
+        collection.SinceConfirmed = 0;
+        foreach (string tombstone in collection.Tombstones)
         {
-            await DeleteAsync(collection, file.FullName, 0, cancellationToken).ConfigureAwait(false);
+            await DeleteAsync(collection, tombstone, 0, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -223,6 +235,9 @@ public sealed partial class SnapshotRepository
         public List<string> Deleted { get; } = [];
 
         public List<string> Unknown { get; } = [];
+
+        /// <summary>Tombstones whose manifests are gone, old enough to follow them.</summary>
+        public List<string> Tombstones { get; } = [];
 
         public long DeletedBytes { get; set; }
 

@@ -200,7 +200,8 @@ public sealed partial class SnapshotRepository
     }
 
     /// <summary>Deletes what a retired snapshot left, apart from the tombstone: a manifest whose put was answered
-    /// with a failure may still arrive, and must stay retired. The tombstone goes with a later collection.</summary>
+    /// with a failure may still arrive, and must stay retired. A collection takes the tombstone when it
+    /// is older than the grace period.</summary>
     private async Task<List<string>> DeleteRetiredAsync(SnapshotId snapshot, CancellationToken cancellationToken)
     {
         _known.TryRemove(snapshot, out _);

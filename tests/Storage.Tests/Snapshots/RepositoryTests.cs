@@ -228,7 +228,11 @@ public sealed class RepositoryTests
             database.Memory.BeforeEffect = null;
 
             await database.Repository.CollectAsync(tenure, _noGrace, default);
+            string[] names = [.. database.Memory.Names];
+            GarbageReport second = await database.Repository.CollectAsync(tenure, _noGrace, default);
 
+            Assert.Empty(second.Deleted);
+            Assert.Equal(names, database.Memory.Names);
             Assert.Equal(2, database.Memory.Names.Count(IsObject));
             Assert.Equal(2, (await database.Repository.ReadManifestAsync(kept, default)).Files.Count);
             await tenure.DisposeAsync();

@@ -217,7 +217,8 @@ internal sealed class Catalog : IDisposable
             int end = feed < 0 ? bytes.Length : start + feed;
             ReadOnlySpan<byte> line = bytes.AsSpan(start, end - start);
             bool isLast = feed < 0 || end == bytes.Length - 1;
-            if (feed < 0 || !TryCheck(line, out _))
+            ReadOnlySpan<byte> json = default;
+            if (feed < 0 || !TryCheck(line, out json))
             {
                 // A line whose line feed alone is damaged was acknowledged: that is damage, not a torn write.
                 bool wasWhole = feed < 0 && line.Length > 0 && TryCheck(line[..^1], out _);
@@ -231,7 +232,6 @@ internal sealed class Catalog : IDisposable
                 return;
             }
 
-            TryCheck(line, out ReadOnlySpan<byte> json);
             Apply(json, path, start);
             start = end + 1;
         }

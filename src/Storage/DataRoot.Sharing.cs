@@ -164,7 +164,7 @@ public sealed partial class DataRoot
         DatabaseOwnership ownership = OwnershipOf(access, shared, life);
         OwnershipStatus status = await ownership.LookAsync(cancellationToken).ConfigureAwait(false);
         Claim claim = await ownership.ClaimAsync(
-            Node, new ClaimOptions(FormerOwnerIsThisNode: status.Owner?.NodeId == NodeId), cancellationToken)
+            Node, new ClaimOptions(FormerOwnerIsThisNode: IsThisNode(status.Owner)), cancellationToken)
             .ConfigureAwait(false);
         return await claim.ServeAsync(cancellationToken).ConfigureAwait(false);
     }

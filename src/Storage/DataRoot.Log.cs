@@ -85,6 +85,10 @@ internal static partial class Log
     [LoggerMessage(2070, LogLevel.Warning, "The name of database {Database}, whose creation failed, stays reserved")]
     public static partial void NameStaysReserved(this ILogger logger, DatabaseName database, Exception cause);
 
+    [LoggerMessage(2072, LogLevel.Warning, "The lineage of database {Database} on {Location} cannot be read")]
+    public static partial void LineageNotRead(
+        this ILogger logger, DatabaseName database, string location, Exception cause);
+
     [LoggerMessage(2071, LogLevel.Warning, "What dropped database {Database} left on shared storage was not removed")]
     public static partial void DroppedNotCleaned(this ILogger logger, DatabaseName database, Exception cause);
 }

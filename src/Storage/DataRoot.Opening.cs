@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Branching.RocksDb.Files;
 using Microsoft.Extensions.Logging;
 
@@ -10,8 +9,8 @@ public sealed partial class DataRoot
     private const string FormatName = "root.json";
 
     private static async Task<DataRoot> Open(
-        StorageOptions options, SharedAccess? shared, bool serveDetached, Disk disk, ILogger logger, TimeProvider time,
-        CancellationToken cancellationToken)
+        StorageOptions options, SharedAccess? shared, bool serveDetached, DirtyStorePolicy dirtyStore, Disk disk,
+        ILogger logger, TimeProvider time, CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
         string directory = Path.GetFullPath(options.DataRoot);
@@ -25,6 +24,11 @@ public sealed partial class DataRoot
             };
             root.Prepare();
             root.Reconciliation = root.Reconcile(cancellationToken);
+            if (shared is null && dirtyStore == DirtyStorePolicy.Fresh)
+            {
+                await root.BeginAnewWhereDamagedAsync().ConfigureAwait(false);
+            }
+
             logger.RootOpened(directory, root._databases.Count, time.GetElapsedTime(start).TotalMilliseconds);
             return root;
         }
@@ -90,11 +94,7 @@ public sealed partial class DataRoot
         {
             // Absent, or of a version without ids: the id says on shared storage which node an owner is.
             document = new RootDocument(Formats.Root, Guid.CreateVersion7(_time.GetUtcNow()).ToString("N"));
-            string temporary = format + ".tmp";
-            _disk.DeleteFile(temporary);
-            _disk.WriteNewFile(
-                temporary, JsonSerializer.Serialize(document, Documents.Default.RootDocument) + "\n");
-            _disk.Replace(temporary, format);
+            WriteRoot(document);
         }
         else if (!Names.TryParseId(document.Id, out _))
         {
@@ -104,6 +104,7 @@ public sealed partial class DataRoot
                 "the file of this root. A wrong id would let two nodes take each other for one.");
         }
 
+        _document = document;
         NodeId = document.Id ?? throw new InvalidOperationException("A root without an id was not given one.");
         foreach (string place in (ReadOnlySpan<string>)[Databases, Building, Trash, Quarantine])
         {

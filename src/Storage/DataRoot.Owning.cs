@@ -168,7 +168,7 @@ public sealed partial class DataRoot
         Claim claim = await ownership.ClaimAsync(
             Node,
             new ClaimOptions(
-                FormerOwnerIsThisNode: status.Owner?.NodeId == NodeId && status.Owner.NodeName == Node.NodeName,
+                FormerOwnerIsThisNode: IsThisNode(status.Owner),
                 request.WaitForLease,
                 current ? (epoch, _) => IntendClaimAsync(name, local!, epoch) : null),
             cancellationToken).ConfigureAwait(false);
@@ -193,6 +193,12 @@ public sealed partial class DataRoot
         }
     }
 
+    /// <summary>
+    /// Whether a former owner was this very node in an earlier life, whose lease need not be watched: the lock of the
+    /// data root says that it is dead. A copied data root has its id; only the name, too, makes it unlikely.
+    /// </summary>
+    private bool IsThisNode(OwnerIdentity? owner) => owner?.NodeId == NodeId && owner.NodeName == Node.NodeName;
+
     private DatabaseOwnership OwnershipOf(SharedAccess access, ISharedStorage shared, Life life) =>
         new(shared, life.Name, life.Id, access.Ownership, _time, _logger);
 
@@ -215,10 +221,7 @@ public sealed partial class DataRoot
             return true; // Its name is reserved for this very copy, and nobody has claimed it yet.
         }
 
-        return status.Owner?.NodeId == NodeId
-            && (local.Epoch == status.Newest.Value
-                || (local.Claiming is { } intent && intent.Epoch == status.Newest.Value
-                    && intent.ProcessId == status.Owner.ProcessId));
+        return IsOfNewestEpoch(local, status);
     }
 
     /// <summary>

@@ -7,6 +7,49 @@ namespace Branching.Storage;
 /// <content>Restoring snapshots on request.</content>
 public sealed partial class DataRoot
 {
+    /// <summary>The snapshots of a database, to restore from.</summary>
+    /// <param name="database">Its name there.</param>
+    /// <param name="directory">Other shared storage, which is only read; <see langword="null"/>: the node's own.
+    /// </param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="StorageException"><see cref="FailureKind.DatabaseNotFound"/>: it is not there, or dropped;
+    /// <see cref="FailureKind.NotSupported"/>: the node has no shared storage.</exception>
+    public async Task<SnapshotSource> OpenSourceAsync(
+        DatabaseName database, string? directory, CancellationToken cancellationToken)
+    {
+        ThrowIfDisposed();
+        ISharedStorage shared = directory is null
+            ? await GetSharedStorageAsync(cancellationToken).ConfigureAwait(false)
+            : await PosixSharedStorage.OpenToReadAsync(directory, cancellationToken: cancellationToken)
+                .ConfigureAwait(false);
+        Life life = await new DatabaseLives(shared).FindAsync(database, cancellationToken).ConfigureAwait(false)
+            is { Dropped: false } found
+            ? found
+            : throw new StorageException(
+                FailureKind.DatabaseNotFound,
+                $"There is no database '{database}' on shared storage '{shared.Location}'. Look at what is in " +
+                $"'{DatabasePaths.Databases}' there.");
+        SnapshotRepository repository = new(shared, database, life.Id, _time, _logger);
+        CatalogState catalog = await ReadLineageAsync(shared, life, cancellationToken).ConfigureAwait(false);
+        return new SnapshotSource(shared, life, repository, catalog, IsForeign: directory is not null);
+    }
+
+    private async Task<CatalogState> ReadLineageAsync(
+        ISharedStorage shared, Life life, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await new SharedCatalog(shared, life.Name, life.Id, _logger).ReadAsync(cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch (StorageException e) when (e.Kind == FailureKind.Corruption)
+        {
+            // A single snapshot can be restored without it, and may be what is needed now.
+            _logger.LineageNotRead(life.Name, shared.Location, e);
+            return CatalogState.Empty;
+        }
+    }
+
     /// <summary>
     /// Restores a snapshot of a database: in the place of a branch, as a new branch, or as a new database. Staged and
     /// verified first; what stood there goes to quarantine. A dry run changes nothing.
@@ -22,48 +65,108 @@ public sealed partial class DataRoot
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        ThrowIfDisposed();
-        if (_shared is not { } access)
+        SnapshotSource opened;
+        try
         {
-            throw new StorageException(
-                FailureKind.NotSupported,
-                $"Snapshot {request.Snapshot} was not restored: no shared storage is configured. Set " +
-                $"{SharedStorageOptions.Section}:Directory.");
+            opened = await OpenSourceAsync(source, directory: null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (StorageException e)
+        {
+            throw NotRestored(source, request, e, "");
         }
 
+        return (await RestoreAsync(opened, source, [request], progress, cancellationToken).ConfigureAwait(false))[0];
+    }
+
+    /// <summary>As the other one, of several snapshots together: each file that they share is fetched once.</summary>
+    /// <param name="source">Where they are.</param>
+    /// <param name="target">The database whose branches they become, where a request names no new one.</param>
+    /// <param name="requests">What is asked for, in this order. What is wrong with any is found before the first.
+    /// </param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cancellationToken">Ends it between two swaps.</param>
+    public async Task<IReadOnlyList<RestoreReport>> RestoreAsync(
+        SnapshotSource source, DatabaseName target, IReadOnlyList<RestoreRequest> requests,
+        IProgress<SnapshotProgress>? progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(requests);
+        ThrowIfDisposed();
+        List<RestoreReport> reports = [];
+        int at = 0;
+        try
+        {
+            List<RestoreTask> tasks = [];
+            string cache = CacheOf(source);
+            for (; at < requests.Count; at++)
+            {
+                tasks.Add(await PrepareAsync(source, requests[at], cache, progress, cancellationToken)
+                    .ConfigureAwait(false));
+            }
+
+            at = 0;
+            ThrowIfTooSmall(requests, tasks, cache);
+            for (; at < tasks.Count; at++)
+            {
+                reports.Add(tasks[at].Request.NewDatabase is { } name
+                    ? await RestoreNewAsync(tasks[at], name, cancellationToken).ConfigureAwait(false)
+                    : await RestoreIntoAsync(tasks[at], target, cancellationToken).ConfigureAwait(false));
+            }
+
+            // After a failure they stay, and the next attempt fetches only what is missing.
+            _disk.TryDeleteTree(cache, _logger);
+            return reports;
+        }
+        catch (StorageException e)
+        {
+            string before = reports.Count == 0 ? "" : $" {reports.Count} of {requests.Count} were restored before it.";
+            throw NotRestored(source.Name, requests[at], e, before);
+        }
+    }
+
+    private static StorageException NotRestored(
+        DatabaseName source, RestoreRequest request, StorageException cause, string more) => new(
+        cause.Kind, $"Snapshot {request.Snapshot} of database '{source}' was not restored: {cause.Message}{more}",
+        cause);
+
+    private async Task<RestoreTask> PrepareAsync(
+        SnapshotSource source, RestoreRequest request, string cache, IProgress<SnapshotProgress>? progress,
+        CancellationToken cancellationToken)
+    {
         if (request.RequestedBy is null or { Length: > 256 } || request.NewDatabase is { Value.Length: 0 }
             || request.Branch is { Value.Length: 0 } || (request.NewDatabase is not null && request.Branch is not null))
         {
             throw new StorageException(
                 FailureKind.InvalidArgument,
-                $"Snapshot {request.Snapshot} was not restored: name who asks, in at most 256 characters, and either " +
-                "a branch of the database or a new database.");
+                "name who asks, in at most 256 characters, and either a branch of the database or a new database.");
         }
 
-        try
+        SnapshotManifest manifest = await source.Repository.ReadManifestAsync(request.Snapshot, cancellationToken)
+            .ConfigureAwait(false);
+        StoreTuning tuning = source.TuningOf(manifest.Id.Store).Merge(request.Options, Options);
+        RestoreOptions options = new(
+            request.OpenCheck, request.ReadCheck, Storage: tuning.IsNone ? null : tuning.Over(Options));
+        return new RestoreTask(
+            source, manifest, request, RestorerOf(_shared, source.Shared, source.Repository, cache, options,
+            progress), Planner().Plan([manifest], Directory), tuning);
+    }
+
+    private SnapshotRestorer Planner() => new(SnapshotsHere, _time, _logger, _disk);
+
+    private SnapshotOptions SnapshotsHere => _shared?.Snapshots ?? new SnapshotOptions();
+
+    /// <summary>Where the objects of one restore wait, for the next attempt if need be.</summary>
+    private string CacheOf(SnapshotSource source) => Path.Combine(
+        Fetched, source.IsForeign ? $"{source.Life.Id}-other" : source.Life.Id.ToString());
+
+    /// <summary>Nothing is begun that cannot be ended: the space for all of it is looked for first.</summary>
+    private void ThrowIfTooSmall(
+        IReadOnlyList<RestoreRequest> requests, IReadOnlyList<RestoreTask> tasks, string cache)
+    {
+        if (requests.Any(request => !request.DryRun))
         {
-            ISharedStorage shared = await access.OpenAsync(cancellationToken).ConfigureAwait(false);
-            Life life = await new DatabaseLives(shared).FindAsync(source, cancellationToken).ConfigureAwait(false)
-                is { Dropped: false } found ? found : throw NotFound(source);
-            SnapshotRepository repository = new(shared, source, life.Id, _time, _logger);
-            SnapshotManifest manifest = await repository.ReadManifestAsync(request.Snapshot, cancellationToken)
-                .ConfigureAwait(false);
-            string cache = Path.Combine(Fetched, life.Id.ToString());
-            RestoreTask task = new(
-                access, shared, manifest, request,
-                RestorerOf(
-                    access, shared, repository, cache, new RestoreOptions(OpenCheck: request.OpenCheck), progress),
-                new SnapshotRestorer(access.Snapshots, _time, _logger, _disk).Plan([manifest], Directory));
-            RestoreReport report = request.NewDatabase is { } name
-                ? await RestoreNewAsync(task, name, cancellationToken).ConfigureAwait(false)
-                : await RestoreIntoAsync(task, source, cancellationToken).ConfigureAwait(false);
-            _disk.TryDeleteTree(cache, _logger);
-            return report;
-        }
-        catch (StorageException e)
-        {
-            throw new StorageException(
-                e.Kind, $"Snapshot {request.Snapshot} of database '{source}' was not restored: {e.Message}", e);
+            LocalObjects? fetched = System.IO.Directory.Exists(cache) ? LocalObjects.Open(cache, _disk) : null;
+            Planner().CheckSpace([.. tasks.Select(task => task.Snapshot)], Directory, fetched);
         }
     }
 
@@ -82,7 +185,7 @@ public sealed partial class DataRoot
             return report;
         }
 
-        if (there is { State: BranchState.Ready } && task.Request.SnapshotBefore)
+        if (there is { State: BranchState.Ready } && task.Request.SnapshotBefore && database.Tenure is not null)
         {
             SnapshotResult before = await database.TakeSnapshotAsync(
                 branch, new TakeSnapshot(), progress: null, cancellationToken).ConfigureAwait(false);
@@ -91,16 +194,19 @@ public sealed partial class DataRoot
 
         (BranchRecord restored, string? quarantine) = await database.RestoreBranchAsync(
             new BranchRestore(
-                task.Snapshot, branch, task.Request.RequestedBy,
+                task.Snapshot, branch, task.Request.RequestedBy, task.LabelsFor(database.Id),
                 (directory, mark, stop) => task.Restorer.RestoreAsync(
                     task.Snapshot, directory, new RestoreTarget(database.Id, mark), stop)),
             cancellationToken).ConfigureAwait(false);
+        if (database.Tenure is not null)
+        {
+            // Only files that RocksDB wrote since are sent; from then on the restored branch survives its node.
+            await database.TakeSnapshotAsync(
+                branch, new TakeSnapshot(EvenIfUnchanged: true), progress: null, CancellationToken.None)
+                .ConfigureAwait(false);
+            await database.ShareRestoredAsync(restored, there?.Id).ConfigureAwait(false);
+        }
 
-        // Only files that RocksDB wrote since are sent; from then on the restored branch survives its node.
-        await database.TakeSnapshotAsync(
-            branch, new TakeSnapshot(EvenIfUnchanged: true), progress: null, CancellationToken.None)
-            .ConfigureAwait(false);
-        await database.ShareRestoredAsync(restored, there?.Id).ConfigureAwait(false);
         return report with { Store = restored.Id, Quarantine = quarantine, Done = true };
     }
 
@@ -115,12 +221,59 @@ public sealed partial class DataRoot
             return report;
         }
 
-        Database database = await CreateSharedAsync(
-            task.Access, name, task.Request.RequestedBy,
-            (document, stop) => BuildRestoredAsync(task, document, stop), cancellationToken).ConfigureAwait(false);
-        await database.TakeSnapshotAsync(BranchName.Main, new TakeSnapshot(), progress: null, CancellationToken.None)
-            .ConfigureAwait(false);
+        Database database = await CreateFromAsync(
+            name, task.Request.RequestedBy, (document, stop) => BuildRestoredAsync(task, document, stop),
+            cancellationToken).ConfigureAwait(false);
+        await SnapshotRestoredAsync(database).ConfigureAwait(false);
         return report with { Store = database.GetBranch(BranchName.Main).Id, Done = true };
+    }
+
+    /// <summary>Creates a database from what <paramref name="build"/> puts into its directory.</summary>
+    private async Task<Database> CreateFromAsync(
+        DatabaseName name, string createdBy, Func<DatabaseDocument, CancellationToken, Task> build,
+        CancellationToken cancellationToken)
+    {
+        if (_shared is { } access)
+        {
+            return await CreateSharedAsync(access, name, createdBy, build, cancellationToken).ConfigureAwait(false);
+        }
+
+        using IDisposable turn = await _turns.EnterAsync(name, cancellationToken).ConfigureAwait(false);
+        ThrowIfDisposed();
+        if (Contains(name))
+        {
+            throw Exists(name, "on this node");
+        }
+
+        DatabaseDocument document = new(
+            Formats.Database, DatabaseId.New(_time).ToString(), name.Value, _time.GetUtcNow(), createdBy, Epoch: 1,
+            CleanShutdown: false);
+        try
+        {
+            await Task.Run(() => build(document, cancellationToken), cancellationToken).ConfigureAwait(false);
+            return await MakeInTurnAsync(document).ConfigureAwait(false);
+        }
+        catch
+        {
+            _disk.TryDeleteTree(Path.Combine(Building, document.Id), _logger);
+            throw;
+        }
+    }
+
+    /// <summary>From then on what was restored survives its node.</summary>
+    private static async Task SnapshotRestoredAsync(Database database)
+    {
+        if (database.Tenure is null)
+        {
+            return;
+        }
+
+        foreach (BranchRecord record in database.ListBranches().Where(one => one.State == BranchState.Ready)
+            .OrderBy(one => one.Depth))
+        {
+            await database.TakeSnapshotAsync(
+                record.Name, new TakeSnapshot(), progress: null, CancellationToken.None).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Builds a database's directory around a restored main store.</summary>
@@ -128,17 +281,29 @@ public sealed partial class DataRoot
         RestoreTask task, DatabaseDocument document, CancellationToken cancellationToken)
     {
         DatabaseFiles files = new(_disk, Path.Combine(Building, document.Id), _time);
+        DatabaseId id = DatabaseId.Parse(document.Id);
         _disk.CreateDirectory(files.Directory);
         files.CreatePlaces();
-        BranchRecord main = NewMain(document, task.Snapshot.TotalBytes);
+        BranchRecord main = NewMain(document, task.Snapshot.TotalBytes) with { Labels = task.LabelsFor(id) };
         await task.Restorer.RestoreAsync(
-            task.Snapshot, files.StoreOf(main.Id), new RestoreTarget(DatabaseId.Parse(document.Id), main),
-            cancellationToken).ConfigureAwait(false);
+            task.Snapshot, files.StoreOf(main.Id), new RestoreTarget(id, main), cancellationToken)
+            .ConfigureAwait(false);
         Complete(files, document, [main]);
     }
 }
 
 /// <summary>One restore on request.</summary>
 internal sealed record RestoreTask(
-    SharedAccess Access, ISharedStorage Shared, SnapshotManifest Snapshot, RestoreRequest Request,
-    IStoreRestorer Restorer, RestorePlan Plan);
+    SnapshotSource Source, SnapshotManifest Snapshot, RestoreRequest Request, IStoreRestorer Restorer, RestorePlan Plan,
+    StoreTuning Tuning)
+{
+    /// <summary>Where the restored store came from, and the options that it has of its own.</summary>
+    public Dictionary<string, string> LabelsFor(DatabaseId database)
+    {
+        string from = Source.Life.Id == database ? "" : $"{Source.Name}/";
+        return new Dictionary<string, string>(Tuning.ToLabels(), StringComparer.Ordinal)
+        {
+            [Database.RestoredFromLabel] = $"{from}{Snapshot.Id}",
+        };
+    }
+}

@@ -298,10 +298,10 @@ public sealed partial class DataRoot
         owned.Tenure.Epoch.Value, CleanShutdown: false, Shared: true);
 
     private IStoreRestorer RestorerOf(
-        SharedAccess access, ISharedStorage shared, SnapshotRepository repository, string cache,
+        SharedAccess? access, ISharedStorage shared, SnapshotRepository repository, string cache,
         RestoreOptions options, IProgress<SnapshotProgress>? progress)
     {
-        if (access.Restorer is { } replaced)
+        if (access?.Restorer is { } replaced)
         {
             return replaced;
         }
@@ -312,7 +312,7 @@ public sealed partial class DataRoot
         }
 
         return new SnapshotStoreRestorer(
-            new SnapshotRestorer(access.Snapshots, _time, _logger, _disk), shared, repository,
+            Planner(), shared, repository,
             LocalObjects.Open(cache, _disk), options, progress);
     }
 }

@@ -51,6 +51,11 @@ public sealed partial class DataRoot : IAsyncDisposable
     {
         Directory = directory;
         _shared = shared;
+        if (shared is { IsMarked: true })
+        {
+            shared.Check = (storage, stop) => CheckMarkAsync(storage, shared.Options, stop);
+        }
+
         _maxRestoreAttempts = shared?.Options.MaxRestoreAttempts ?? _maxRestoreAttempts;
         Options = options;
         _disk = disk;
@@ -116,15 +121,18 @@ public sealed partial class DataRoot : IAsyncDisposable
                 Options = sharing.Storage,
                 Ownership = sharing.Ownership,
                 Snapshots = sharing.Snapshots,
+                IsMarked = true,
             };
         return OpenAsync(
-            options, new Disk(), loggerFactory, time, access, sharing.Storage.ServeDetached, cancellationToken);
+            options, new Disk(), loggerFactory, time, access, sharing.Storage.ServeDetached,
+            sharing.Storage.DirtyStore, cancellationToken);
     }
 
     /// <summary>As the public ones, over a file layer and a storage that tests watch and disturb.</summary>
     internal static Task<DataRoot> OpenAsync(
         StorageOptions options, Disk disk, ILoggerFactory? loggerFactory = null, TimeProvider? time = null,
-        SharedAccess? shared = null, bool serveDetached = false, CancellationToken cancellationToken = default)
+        SharedAccess? shared = null, bool serveDetached = false,
+        DirtyStorePolicy dirtyStore = DirtyStorePolicy.Fail, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         ThrowIfIllegal(
@@ -132,7 +140,8 @@ public sealed partial class DataRoot : IAsyncDisposable
         ILogger logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger("Branching.Storage");
         return Task.Run(
             () => Open(
-                options, shared, serveDetached, disk, logger, time ?? TimeProvider.System, cancellationToken),
+                options, shared, serveDetached, dirtyStore, disk, logger, time ?? TimeProvider.System,
+                cancellationToken),
             cancellationToken);
     }
 

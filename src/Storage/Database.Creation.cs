@@ -7,6 +7,7 @@ public sealed partial class Database
     private const int MaxLabels = 64;
     private const int MaxLabelKey = 128;
     private const int MaxLabelValue = 1024;
+    private const string ReservedLabels = "branching/";
 
     /// <summary>
     /// Makes a writable copy of a branch. It holds every write acknowledged before the call; writes to the parent go on
@@ -107,7 +108,7 @@ public sealed partial class Database
             _disk.Reach(CrashPoint.CreationCheckpointed);
             BranchRecord record = new(
                 id, request.Name, parent.Id, parent.Name, checkpoint.Sequence, parent.Depth + 1, _time.GetUtcNow(),
-                request.CreatedBy, Copy(request.Labels), BranchState.Ready, checkpoint.LinkedFiles,
+                request.CreatedBy, LabelsOf(request, parent), BranchState.Ready, checkpoint.LinkedFiles,
                     checkpoint.CopiedFiles,
                 checkpoint.TotalBytes, DeletedAt: null, request.OperationId, DurabilityOf(request));
             GiveIdentity(building);
@@ -349,6 +350,13 @@ public sealed partial class Database
                 throw Invalid(nameof(request.Labels), "has an empty key");
             }
 
+            if (key.StartsWith(ReservedLabels, StringComparison.Ordinal))
+            {
+                throw Invalid(
+                    nameof(request.Labels),
+                    $"has the key '{key}', and what begins with '{ReservedLabels}' is the program's own");
+            }
+
             CheckText(key, MaxLabelKey, "A label's key");
             CheckText(value, MaxLabelValue, "A label's value");
         }
@@ -365,8 +373,20 @@ public sealed partial class Database
     private static StorageException Invalid(string what, string why) =>
         new(FailureKind.InvalidArgument, $"The branch was not created: {what} {why}.");
 
-    private static Dictionary<string, string> Copy(IReadOnlyDictionary<string, string>? labels) =>
-        labels is null ? [] : labels.ToDictionary(StringComparer.Ordinal);
+    /// <summary>The caller's labels, and the options that the parent has of its own.</summary>
+    private static Dictionary<string, string> LabelsOf(CreateBranch request, BranchRecord parent)
+    {
+        Dictionary<string, string> labels = request.Labels?.ToDictionary(StringComparer.Ordinal) ?? [];
+        foreach ((string label, string value) in parent.Labels)
+        {
+            if (label.StartsWith(StoreTuning.LabelPrefix, StringComparison.Ordinal))
+            {
+                labels[label] = value;
+            }
+        }
+
+        return labels;
+    }
 
     /// <summary>A creation under way, which repetitions of the same request join.</summary>
     private sealed record Creation(CreateBranch Request, Task<BranchRecord> Completion)

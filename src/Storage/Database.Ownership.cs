@@ -102,7 +102,7 @@ public sealed partial class Database
     public void NoteSnapshot(SnapshotManifest manifest)
     {
         ArgumentNullException.ThrowIfNull(manifest);
-        ProgressOf(manifest.Id.Store).NoteSnapshot(manifest.Sequence, manifest.TakenAt);
+        ProgressOf(manifest.Id.Store).NoteSnapshot(manifest.Id, manifest.Sequence, manifest.TakenAt);
     }
 
     /// <summary>The identity as it is on the disk.</summary>

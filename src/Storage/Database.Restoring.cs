@@ -6,9 +6,10 @@ namespace Branching.Storage;
 /// <param name="Snapshot">The snapshot.</param>
 /// <param name="Branch">The branch it becomes.</param>
 /// <param name="By">Who asks.</param>
+/// <param name="Labels">Labels of the branch.</param>
 /// <param name="Stage">Stages the store in a directory, under a mark.</param>
 internal sealed record BranchRestore(
-    SnapshotManifest Snapshot, BranchName Branch, string By,
+    SnapshotManifest Snapshot, BranchName Branch, string By, IReadOnlyDictionary<string, string> Labels,
     Func<string, BranchRecord, CancellationToken, Task> Stage);
 
 /// <content>Restoring a snapshot into this database; see <see cref="RestoreRecovery"/> for the protocol.</content>
@@ -60,23 +61,19 @@ public sealed partial class Database
     }
 
     private BranchRecord RecordOf(
-        BranchRestore restore, StoreId? parent, BranchName? parentName, Sequence at, int depth)
-    {
-        Dictionary<string, string> labels = new(StringComparer.Ordinal)
-        {
-            [RestoredFromLabel] = restore.Snapshot.Id.ToString(),
-        };
-        return new BranchRecord(
-            StoreId.New(_time), restore.Branch, parent, parentName, at, depth, _time.GetUtcNow(), restore.By, labels,
-            BranchState.Ready, LinkedFiles: 0, CopiedFiles: 0, restore.Snapshot.TotalBytes);
-    }
+        BranchRestore restore, StoreId? parent, BranchName? parentName, Sequence at, int depth) => new(
+        StoreId.New(_time), restore.Branch, parent, parentName, at, depth, _time.GetUtcNow(), restore.By,
+        restore.Labels, BranchState.Ready, LinkedFiles: 0, CopiedFiles: 0, restore.Snapshot.TotalBytes);
 
-    /// <summary>A new branch whose parent is the store that the snapshot is of.</summary>
+    /// <summary>A new branch whose parent is the store that the snapshot is of, when that is of this database; another
+    /// database's snapshot makes a branch without a parent here.</summary>
     private async Task<BranchRecord> AddRestoredAsync(BranchRestore restore, CancellationToken cancellationToken)
     {
         SnapshotManifest snapshot = restore.Snapshot;
+        bool isOurs = snapshot.DatabaseId == Id;
         BranchRecord record = RecordOf(
-            restore, snapshot.Id.Store, snapshot.Branch, snapshot.Sequence, snapshot.Depth + 1);
+            restore, isOurs ? snapshot.Id.Store : null, isOurs ? snapshot.Branch : null, snapshot.Sequence,
+            isOurs ? snapshot.Depth + 1 : 1);
         string building = _files.BuildingOf(record.Id);
         bool published = false;
         BranchRecord? recorded = null;

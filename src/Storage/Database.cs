@@ -302,7 +302,8 @@ public sealed partial class Database
     private string LabelOf(BranchName name) => $"branch '{name}' of database '{Name}'";
 
     private StoreSlot SlotOf(BranchRecord record) => _registry.SlotOf(
-        record.Id, _files.StoreOf(record.Id), LabelOf(record.Name), _guard, ProgressOf(record.Id));
+        record.Id, _files.StoreOf(record.Id), LabelOf(record.Name), _guard, ProgressOf(record.Id),
+        StoreTuning.FromLabels(record.Labels));
 
     private void ThrowIfClosed()
     {

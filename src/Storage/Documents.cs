@@ -40,8 +40,9 @@ internal static class Formats
     }
 }
 
-/// <summary><c>root.json</c>. A root of 0.1 has no id; it gets one when it is opened.</summary>
-internal sealed record RootDocument(int Format, string? Id = null);
+/// <summary><c>root.json</c>. A root of 0.1 has no id; it gets one when it is opened. <c>Shared</c> is the identity of
+/// the shared storage it used last.</summary>
+internal sealed record RootDocument(int Format, string? Id = null, string? Shared = null);
 
 /// <summary><c>database.json</c>.</summary>
 internal sealed record DatabaseDocument(

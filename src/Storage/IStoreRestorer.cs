@@ -8,6 +8,14 @@ internal interface IStoreRestorer
     /// <summary>Bytes fetched until now.</summary>
     long FetchedBytes { get; }
 
+    /// <summary>Refuses a restore that the disk of <paramref name="directory"/> has no room for.</summary>
+    /// <param name="snapshots">All that is to be restored.</param>
+    /// <param name="directory">Where to.</param>
+    void CheckSpace(IReadOnlyList<SnapshotManifest> snapshots, string directory)
+    {
+        // Those that tests put in its place know no sizes.
+    }
+
     /// <summary>Stages one store: complete, verified and durable on return.</summary>
     /// <param name="snapshot">What is restored.</param>
     /// <param name="directory">The store's new directory.</param>

@@ -28,7 +28,7 @@ public sealed partial class LocalStore
                     FailureKind.ColumnFamilyExists, $"{Label} already has a column family '{name}'.");
             }
 
-            _database.CreateColumnFamily(name, _resources.CreateFamilyOptions());
+            _database.CreateColumnFamily(name, _resources.CreateFamilyOptions(_tuning));
         });
     }
 

@@ -32,6 +32,7 @@ public sealed partial class LocalStore : IAsyncDisposable
 {
     private readonly StoreResources _resources;
     private readonly StorageOptions _options;
+    private readonly StoreTuning? _tuning;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
     private readonly RocksDatabase _database;
@@ -47,12 +48,13 @@ public sealed partial class LocalStore : IAsyncDisposable
 
     private LocalStore(
         string directory, string label, StoreResources resources, ILogger logger, TimeProvider time,
-        RocksDatabase database, LocalStoreSeams seams)
+        RocksDatabase database, LocalStoreSeams seams, StoreTuning? tuning)
     {
         Directory = directory;
         Label = label;
         _resources = resources;
         _options = resources.Options;
+        _tuning = tuning;
         _logger = logger;
         _time = time;
         _database = database;
@@ -103,15 +105,17 @@ public sealed partial class LocalStore : IAsyncDisposable
     /// </param>
     /// <param name="logger">Where the store reports.</param>
     /// <param name="time">The clock of time-outs and background work.</param>
+    /// <param name="tuning">What of its options differs from the node's.</param>
     /// <exception cref="StorageException">The store could not be opened; the kind says why.</exception>
     public static LocalStore Open(
-        string directory, string label, StoreResources resources, bool create, ILogger logger, TimeProvider time) =>
-        Open(directory, label, resources, create, logger, time, LocalStoreSeams.Real);
+        string directory, string label, StoreResources resources, bool create, ILogger logger, TimeProvider time,
+        StoreTuning? tuning = null) =>
+        Open(directory, label, resources, create, logger, time, LocalStoreSeams.Real, tuning);
 
     /// <summary>As the public one, with steps that tests replace.</summary>
     internal static LocalStore Open(
         string directory, string label, StoreResources resources, bool create, ILogger logger, TimeProvider time,
-        LocalStoreSeams seams)
+        LocalStoreSeams seams, StoreTuning? tuning = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         ArgumentException.ThrowIfNullOrEmpty(label);
@@ -124,14 +128,16 @@ public sealed partial class LocalStore : IAsyncDisposable
         RocksDatabase database;
         try
         {
-            database = RocksDatabase.Open(directory, resources.CreateDatabaseOptions(create));
+            // RocksDB counts a cache's users: this one goes when the store is closed.
+            using BlockCache? cache = tuning?.BlockCacheBytes is { } bytes ? new BlockCache(bytes) : null;
+            database = RocksDatabase.Open(directory, resources.CreateDatabaseOptions(create, tuning, cache));
         }
         catch (RocksDbException e)
         {
             throw LocalStoreFailure.From(e, $"Opening {label} at {directory}");
         }
 
-        LocalStore store = new(directory, label, resources, logger, time, database, seams);
+        LocalStore store = new(directory, label, resources, logger, time, database, seams, tuning);
         resources.Add(store);
         logger.StoreOpened(label, directory, store.LastAcknowledged, time.GetElapsedTime(start).TotalMilliseconds);
         return store;

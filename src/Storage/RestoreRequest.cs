@@ -15,6 +15,11 @@ namespace Branching.Storage;
 /// <param name="DryRun">Only say what would happen.</param>
 /// <param name="SnapshotBefore">Whether the branch that is replaced is snapshotted first.</param>
 /// <param name="OpenCheck">Whether the restored store is opened on trial before it takes the place.</param>
+/// <param name="ReadCheck">Whether that trial also reads every key and value.</param>
+/// <param name="Options">
+/// Options that the restored store has of its own from now on, by name, over those it had; see
+/// <see cref="StoreTuning"/>.
+/// </param>
 public sealed record RestoreRequest(
     SnapshotId Snapshot,
     string RequestedBy,
@@ -22,7 +27,9 @@ public sealed record RestoreRequest(
     DatabaseName? NewDatabase = null,
     bool DryRun = false,
     bool SnapshotBefore = true,
-    bool OpenCheck = true);
+    bool OpenCheck = true,
+    bool ReadCheck = false,
+    IReadOnlyDictionary<string, string>? Options = null);
 
 /// <summary>What a restore did, or would do.</summary>
 /// <param name="Snapshot">The snapshot.</param>

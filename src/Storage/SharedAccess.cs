@@ -19,6 +19,12 @@ internal sealed class SharedAccess(Func<CancellationToken, Task<ISharedStorage>>
 
     public SnapshotOptions Snapshots { get; init; } = new();
 
+    /// <summary>Looks at the storage before it is used for the first time; may refuse it.</summary>
+    public Func<ISharedStorage, CancellationToken, Task>? Check { get; set; }
+
+    /// <summary>Whether the storage must be the one that the data root used before.</summary>
+    public bool IsMarked { get; init; }
+
     /// <summary>What puts stores together in tests; <see langword="null"/>: what does it in production.</summary>
     public IStoreRestorer? Restorer { get; init; }
 
@@ -36,7 +42,13 @@ internal sealed class SharedAccess(Func<CancellationToken, Task<ISharedStorage>>
         {
             if (_opened is null)
             {
-                Volatile.Write(ref _opened, await open(cancellationToken).ConfigureAwait(false));
+                ISharedStorage shared = await open(cancellationToken).ConfigureAwait(false);
+                if (Check is { } check)
+                {
+                    await check(shared, cancellationToken).ConfigureAwait(false);
+                }
+
+                Volatile.Write(ref _opened, shared);
             }
 
             return _opened;

@@ -71,6 +71,18 @@ public sealed class SharedStorageOptions
     public bool ServeDetached { get; set; }
 
     /// <summary>
+    /// Use the directory although it is not the shared storage that this data root used before. Default: no, since it
+    /// may be the empty mount point of a file system that is not mounted. Set it for one start.
+    /// </summary>
+    public bool AcceptOther { get; set; }
+
+    /// <summary>
+    /// Refuse a directory without the mark that the first node puts there. Default: no; set it where nodes start anew
+    /// on shared storage that exists, so that a new one, too, finds out when its file system is not mounted.
+    /// </summary>
+    public bool RequireMark { get; set; }
+
+    /// <summary>
     /// Starts at which an interrupted restore is taken up again; then the database waits for a person. Default: 5.
     /// </summary>
     [Range(1, 1000)]

@@ -13,6 +13,10 @@ internal sealed class SnapshotStoreRestorer(
     public long FetchedBytes => objects.FetchedBytes;
 
     /// <inheritdoc/>
+    public void CheckSpace(IReadOnlyList<SnapshotManifest> snapshots, string directory) =>
+        restorer.CheckSpace(snapshots, directory, objects);
+
+    /// <inheritdoc/>
     public Task RestoreAsync(
         SnapshotManifest snapshot, string directory, RestoreTarget? target, CancellationToken cancellationToken) =>
         restorer.RestoreStoreAsync(

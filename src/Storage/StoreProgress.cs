@@ -1,3 +1,5 @@
+using Branching.Storage.Snapshots;
+
 namespace Branching.Storage;
 
 /// <summary>
@@ -8,6 +10,7 @@ internal sealed class StoreProgress
     private readonly Lock _lock = new();
     private ulong _acknowledged;
     private long _unsentSince; // UTC ticks of the first write that no snapshot holds; 0: there is none.
+    private SnapshotId? _snapshot;
     private Sequence? _snapshotted;
     private DateTimeOffset? _snapshottedAt;
 
@@ -49,7 +52,7 @@ internal sealed class StoreProgress
     }
 
     /// <summary>A snapshot of this sequence, cut at this time, is on shared storage.</summary>
-    public void NoteSnapshot(Sequence sequence, DateTimeOffset cutAt)
+    public void NoteSnapshot(SnapshotId snapshot, Sequence sequence, DateTimeOffset cutAt)
     {
         lock (_lock)
         {
@@ -58,6 +61,7 @@ internal sealed class StoreProgress
                 return;
             }
 
+            _snapshot = snapshot;
             _snapshotted = sequence;
             _snapshottedAt = cutAt;
             bool all = Volatile.Read(ref _acknowledged) <= sequence.Value;
@@ -79,7 +83,7 @@ internal sealed class StoreProgress
             TimeSpan behind = missing == 0 ? TimeSpan.Zero : TimeSpan.FromTicks(Math.Max(0, now.UtcTicks - oldest));
             return new SnapshotLag(
                 known ? new Sequence(Math.Max(acknowledged, sent)) : null, _snapshotted, _snapshottedAt, missing,
-                behind);
+                behind, _snapshot);
         }
     }
 }
@@ -92,5 +96,7 @@ internal sealed class StoreProgress
 /// <param name="SnapshottedAt">When that snapshot was cut, UTC.</param>
 /// <param name="Sequences">Acknowledged sequences that would be lost with the node.</param>
 /// <param name="Behind">Age of the oldest of them.</param>
+/// <param name="Snapshot">Its newest snapshot; <see langword="null"/> when there is none.</param>
 public readonly record struct SnapshotLag(
-    Sequence? Acknowledged, Sequence? Snapshotted, DateTimeOffset? SnapshottedAt, ulong Sequences, TimeSpan Behind);
+    Sequence? Acknowledged, Sequence? Snapshotted, DateTimeOffset? SnapshottedAt, ulong Sequences, TimeSpan Behind,
+    SnapshotId? Snapshot = null);

@@ -37,13 +37,15 @@ internal sealed class StoreRegistry : IAsyncDisposable
     public int OpenStores => Volatile.Read(ref _open);
 
     public StoreSlot SlotOf(
-        StoreId id, string directory, string label, IAnswerGuard? guard = null, StoreProgress? progress = null) =>
+        StoreId id, string directory, string label, IAnswerGuard? guard = null, StoreProgress? progress = null,
+        StoreTuning? tuning = null) =>
         _slots.TryGetValue(id, out StoreSlot? slot)
             ? slot
             : _slots.GetOrAdd(id, _ => new StoreSlot(this, directory, label)
             {
                 Guard = guard,
                 Progress = progress,
+                Tuning = tuning,
             });
 
     public bool TryGet(StoreId id, [MaybeNullWhen(false)] out StoreSlot slot) => _slots.TryGetValue(id, out slot);
@@ -66,7 +68,8 @@ internal sealed class StoreRegistry : IAsyncDisposable
             {
                 // Replaying a log keeps a processor busy for milliseconds, and others write to other stores meanwhile.
                 LocalStore store = await BackgroundThread.RunAsync("branching-open", () => LocalStore.Open(
-                    slot.Directory, slot.Label, _resources, create: false, _logger, _time)).ConfigureAwait(false);
+                    slot.Directory, slot.Label, _resources, create: false, _logger, _time, slot.Tuning))
+                    .ConfigureAwait(false);
                 store.Guard = slot.Guard;
                 store.Progress = slot.Progress;
                 slot.Progress?.NoteOpened(store.LastAcknowledged, _time);
@@ -188,6 +191,9 @@ internal sealed class StoreSlot(StoreRegistry registry, string directory, string
 
     /// <summary>Where the opened store notes how far it got.</summary>
     public StoreProgress? Progress { get; init; }
+
+    /// <summary>What of its options differs from the node's.</summary>
+    public StoreTuning? Tuning { get; init; }
 
     public long LastUsed => Volatile.Read(ref _lastUsed);
 

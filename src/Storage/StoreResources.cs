@@ -94,24 +94,28 @@ public sealed class StoreResources : IDisposable
     internal WriteThreads Threads { get; }
 
     /// <summary>How one store is opened.</summary>
-    internal DatabaseOptions CreateDatabaseOptions(bool create) => new()
+    /// <param name="create">Whether it is made.</param>
+    /// <param name="tuning">What of it differs from the others.</param>
+    /// <param name="ownCache">Its own block cache, if it has one.</param>
+    internal DatabaseOptions CreateDatabaseOptions(
+        bool create, StoreTuning? tuning = null, BlockCache? ownCache = null) => new()
     {
         CreateIfMissing = create,
         ErrorIfExists = create,
-        BlockCache = _cache,
+        BlockCache = ownCache ?? _cache,
         WriteBufferManager = _memtables,
-        MaxOpenFiles = _maxOpenFiles,
+        MaxOpenFiles = Math.Min(tuning?.MaxOpenFilesPerStore ?? int.MaxValue, _maxOpenFiles),
         MaxBackgroundJobs = Flushes + Compactions,
 
         // More would take every processor at once from those who write to the parent of the branch that is opened.
         MaxFileOpeningThreads = 1,
-        DefaultColumnFamily = CreateFamilyOptions(),
+        DefaultColumnFamily = CreateFamilyOptions(tuning),
 
         // A branch is opened with its parent's log; flushing what it replays would be most of its creation.
         AvoidFlushDuringRecovery = true,
 
         // A column family that nobody writes to must not keep the log of all others alive.
-        MaxTotalWalBytes = 4 * Options.MemtableBytes,
+        MaxTotalWalBytes = 4 * MemtableBytesOf(tuning),
 
         // Writing back early keeps the fsync of a small write from paying for a large one before it.
         BytesPerSync = 1 << 20,
@@ -123,10 +127,10 @@ public sealed class StoreResources : IDisposable
     };
 
     /// <summary>How one column family is opened or created.</summary>
-    internal ColumnFamilyOptions CreateFamilyOptions() => new()
+    internal ColumnFamilyOptions CreateFamilyOptions(StoreTuning? tuning = null) => new()
     {
-        Compression = Options.Compression,
-        WriteBufferBytes = Options.MemtableBytes,
+        Compression = tuning?.Compression ?? Options.Compression,
+        WriteBufferBytes = MemtableBytesOf(tuning),
         MaxWriteBufferNumber = 4,
         BloomBitsPerKey = 10,
 
@@ -141,6 +145,10 @@ public sealed class StoreResources : IDisposable
         TargetFileBytes = 64L << 20,
         MaxBytesForLevelBase = 256L << 20,
     };
+
+    // It may have been recorded on a node with a larger budget.
+    private long MemtableBytesOf(StoreTuning? tuning) =>
+        Math.Min(tuning?.MemtableBytes ?? Options.MemtableBytes, Options.MemtableBudgetBytes);
 
     /// <summary>Counts bytes written by any store; measures the memtables when much was written.</summary>
     internal void NoteWritten(long bytes)

@@ -33,6 +33,10 @@ internal sealed class StoreStaging(
         BranchRecord[] living = [.. records.Where(r => r.State != BranchState.Deleted)];
         ConcurrentDictionary<StoreId, BranchState> states = new();
         Report(living.Length);
+        restorer.CheckSpace(
+            [.. living.Where(r => r.Durability == BranchDurability.Durable).Select(r => view.Newest(r.Id))
+                .OfType<SnapshotManifest>()],
+            files.Directory);
 
         // The main store first: without it nothing is served, and branches find its files fetched.
         await StageAsync(living.Single(r => r.Name.IsMain)).ConfigureAwait(false);

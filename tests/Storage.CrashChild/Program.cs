@@ -27,6 +27,11 @@ internal static class Program
             return await FullDisk.RunAsync(directory).ConfigureAwait(false);
         }
 
+        if (scenario == "race")
+        {
+            return await PutRace.RunAsync(args).ConfigureAwait(false);
+        }
+
         if (scenario.StartsWith("snapshot-", StringComparison.Ordinal))
         {
             return await SnapshotScenarios.RunAsync(args).ConfigureAwait(false);

@@ -25,6 +25,10 @@ internal static class ChildProcess
         string root, string scenario, int killAt, string kinds, string shared, string snapshot) =>
         [.. Storage(root, "shared:" + scenario, killAt, kinds), shared, snapshot];
 
+    /// <summary>The child that races another one for names on shared storage; see its PutRace.</summary>
+    public static string[] Racing(string shared, int names, string me, string other) =>
+        [.. Storage(shared, "race", names, me), other];
+
     /// <summary>The same command as a user without any right of its own, nor any group.</summary>
     public static string[] AsNobody(string[] command) =>
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", .. command];

@@ -8,8 +8,23 @@ public sealed partial class PosixSharedStorage
     // A small step lasts seconds; an upload is written to all the time. Both are long dead after this.
     private static readonly TimeSpan _staleAfter = TimeSpan.FromDays(1);
 
+    private bool LookAt()
+    {
+        ThrowIfFile();
+        if (!TryGetStatus(_directory, out _identity))
+        {
+            throw new StorageException(
+                FailureKind.SharedStorageUnavailable,
+                $"Shared storage '{_directory}' is not there. Nothing was created: mount it, or name the directory " +
+                "that holds it.");
+        }
+
+        return true;
+    }
+
     private bool Prepare()
     {
+        ThrowIfFile();
         CreateParent(_temporary);
         Directory.CreateDirectory(_temporary);
         LocalFiles.FlushDirectory(_directory);
@@ -28,6 +43,20 @@ public sealed partial class PosixSharedStorage
         }
 
         return true;
+    }
+
+    private void ThrowIfFile()
+    {
+        for (string? path = _directory; path is not null; path = Path.GetDirectoryName(path))
+        {
+            if (File.Exists(path))
+            {
+                throw new StorageException(
+                    FailureKind.InvalidArgument,
+                    $"Shared storage '{_directory}' cannot be used: '{path}' is a file, not a directory. Nothing was " +
+                    "changed; name the directory that all nodes have mounted.");
+            }
+        }
     }
 
     private void Probe(string probe, string second)

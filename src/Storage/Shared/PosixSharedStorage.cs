@@ -48,18 +48,39 @@ public sealed partial class PosixSharedStorage : ISharedStorage
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="StorageException"><see cref="FailureKind.NotSupported"/>: it cannot; or it cannot be
     /// reached.</exception>
-    public static async Task<PosixSharedStorage> OpenAsync(
+    public static Task<PosixSharedStorage> OpenAsync(
         string directory,
         TimeSpan? timeout = null,
         TimeProvider? time = null,
-        CancellationToken cancellationToken = default)
+        CancellationToken cancellationToken = default) =>
+        OpenAsync(directory, toRead: false, timeout, time, cancellationToken);
+
+    /// <summary>Opens a directory to read what is in it: creates, writes and deletes nothing, so that a read-only mount
+    /// will do. Changes are refused by the file system, or not at all: do not ask for any.</summary>
+    /// <param name="directory">The directory.</param>
+    /// <param name="timeout">As for <see cref="OpenAsync(string, TimeSpan?, TimeProvider?, CancellationToken)"/>.
+    /// </param>
+    /// <param name="time">The clock of that wait.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="StorageException"><see cref="FailureKind.SharedStorageUnavailable"/>: it is not there.
+    /// </exception>
+    public static Task<PosixSharedStorage> OpenToReadAsync(
+        string directory,
+        TimeSpan? timeout = null,
+        TimeProvider? time = null,
+        CancellationToken cancellationToken = default) =>
+        OpenAsync(directory, toRead: true, timeout, time, cancellationToken);
+
+    private static async Task<PosixSharedStorage> OpenAsync(
+        string directory, bool toRead, TimeSpan? timeout, TimeProvider? time, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         PosixSharedStorage storage = new(
             Path.GetFullPath(directory), timeout ?? TimeSpan.FromSeconds(30), time ?? TimeProvider.System);
         await storage.WaitAsync(
-            "Opening", "", () => Task.Run(storage.Prepare, CancellationToken.None), cancellationToken)
-            .ConfigureAwait(false);
+            "Opening", "",
+            () => Task.Run(() => toRead ? storage.LookAt() : storage.Prepare(), CancellationToken.None),
+            cancellationToken).ConfigureAwait(false);
         return storage;
     }
 

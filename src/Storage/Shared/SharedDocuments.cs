@@ -90,6 +90,9 @@ internal sealed record CatalogBaseDocument(
 /// <summary>Marks the beginning of a collection by the storage's own clock.</summary>
 internal sealed record CollectionDocument(int Format, ulong Epoch, DateTimeOffset At);
 
+/// <summary><c>shared-storage.json</c>.</summary>
+internal sealed record SharedMarkDocument(int Format, string Id, DateTimeOffset At);
+
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
@@ -110,4 +113,5 @@ internal sealed record CollectionDocument(int Format, ulong Epoch, DateTimeOffse
 [JsonSerializable(typeof(CatalogChangeDocument))]
 [JsonSerializable(typeof(CatalogBaseDocument))]
 [JsonSerializable(typeof(CollectionDocument))]
+[JsonSerializable(typeof(SharedMarkDocument))]
 internal sealed partial class SharedDocuments : JsonSerializerContext;

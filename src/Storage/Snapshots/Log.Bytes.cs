@@ -48,4 +48,12 @@ internal static partial class Log
         "Copied snapshot {Id} from {From} to {To} as {NewId}: {Bytes} bytes sent in {ElapsedMs} ms")]
     public static partial void SnapshotCopied(
         this ILogger logger, SnapshotId id, string from, string to, SnapshotId newId, long bytes, double elapsedMs);
+
+    [LoggerMessage(2159, LogLevel.Information,
+        "The free space at {Directory} is unknown; a restore that needs {Bytes} bytes goes on")]
+    public static partial void LocalSpaceUnknown(this ILogger logger, string directory, long bytes);
+
+    [LoggerMessage(2160, LogLevel.Information,
+        "The free space of shared storage {Location} is unknown; up to {Bytes} bytes are sent")]
+    public static partial void SharedSpaceUnknown(this ILogger logger, string location, long bytes);
 }

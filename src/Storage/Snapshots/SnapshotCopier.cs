@@ -50,7 +50,7 @@ public sealed class SnapshotCopier(
             Transfer transfer = new(
                 LocalObjects.Open(scratch), new ObjectSender(to, tenure), publication, count,
                 options.FetchBytesPerSecond > 0 ? new RateLimit(options.FetchBytesPerSecond, time) : null,
-                options.SendBytesPerSecond > 0 ? new RateLimit(options.SendBytesPerSecond, time) : null);
+                options.SendBytesPerSecond > 0 ? new RateLimit(options.SendBytesPerSecond, time) : null, to);
             IReadOnlyList<SnapshotFile> files = await MoveAsync(manifest, transfer, cancellationToken)
                 .ConfigureAwait(false);
             count.Enter(SnapshotPhase.Publishing);
@@ -81,6 +81,7 @@ public sealed class SnapshotCopier(
     {
         SnapshotFile[] copies = new SnapshotFile[manifest.Files.Count];
         transfer.Count.Begin(SnapshotPhase.Sending, manifest.Files.Count, manifest.TotalBytes);
+        await CheckSpaceAsync(manifest, transfer, cancellationToken).ConfigureAwait(false);
         await Parallel.ForEachAsync(
             Enumerable.Range(0, copies.Length),
             new ParallelOptions { MaxDegreeOfParallelism = options.Parallelism, CancellationToken = cancellationToken },
@@ -94,6 +95,17 @@ public sealed class SnapshotCopier(
                 FailureKind.SnapshotDamaged,
                 $"{missing.Count} objects that were taken for copied are not there, among them " +
                 $"'{missing[0].ObjectName}'. Verify the snapshots of the other place, then copy again.");
+    }
+
+    private async Task CheckSpaceAsync(
+        SnapshotManifest manifest, Transfer transfer, CancellationToken cancellationToken)
+    {
+        SnapshotFile[] missing = [.. manifest.Files.DistinctBy(file => file.Sha256, StringComparer.Ordinal)
+            .Where(file => transfer.Sender.Find(transfer.Publication, file.Sha256) is null)];
+        long needed = missing.Sum(file => file.Bytes);
+        long? free = await SharedSpace.MeasureAsync(transfer.To, needed, logger, cancellationToken)
+            .ConfigureAwait(false);
+        SharedSpace.ThrowIfTooSmall(transfer.To, free, needed, missing.Length);
     }
 
     private async Task<SnapshotFile> MoveOneAsync(
@@ -144,5 +156,5 @@ public sealed class SnapshotCopier(
 
     private sealed record Transfer(
         LocalObjects Objects, ObjectSender Sender, Publication Publication, ProgressCount Count, RateLimit? FetchRate,
-        RateLimit? SendRate);
+        RateLimit? SendRate, ISharedStorage To);
 }

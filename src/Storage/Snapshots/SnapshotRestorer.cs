@@ -159,13 +159,26 @@ public sealed partial class SnapshotRestorer
                 $"Snapshot {manifest.Id} cannot be restored to '{directory}': its parent directory does not exist.");
         }
 
-        RestorePlan plan = Plan([manifest], parent, objects);
+        CheckSpace([manifest], parent, objects);
+    }
+
+    /// <summary>Refuses a restore that the local disk has no room for, before the first byte is fetched.</summary>
+    /// <exception cref="StorageException"><see cref="FailureKind.DiskFull"/>, with what is needed and available.
+    /// </exception>
+    internal void CheckSpace(IReadOnlyList<SnapshotManifest> manifests, string directory, LocalObjects? objects)
+    {
+        RestorePlan plan = Plan(manifests, directory, objects);
+        if (plan.BytesAvailable is null)
+        {
+            _logger.LocalSpaceUnknown(directory, plan.BytesNeeded);
+        }
+
         if (plan.BytesAvailable < plan.BytesNeeded)
         {
             throw new StorageException(
                 FailureKind.DiskFull,
-                $"Snapshot {manifest.Id} cannot be restored: {plan.Problems[^1]} Free space, or restore elsewhere. " +
-                "Nothing was touched.");
+                $"{(manifests.Count == 1 ? $"Snapshot {manifests[0].Id}" : $"These {manifests.Count} snapshots")} " +
+                $"cannot be restored: {plan.Problems[^1]} Free space, or restore elsewhere. Nothing was touched.");
         }
     }
 

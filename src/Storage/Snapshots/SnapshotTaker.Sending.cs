@@ -19,6 +19,7 @@ public sealed partial class SnapshotTaker
         taking.Count.Begin(SnapshotPhase.Sending, files.Count, files.Sum(file => file.Bytes));
         RateLimit? rate = taking.Request.BytesPerSecond is { } own ? new RateLimit(own, _time) : _rate;
         using FileDigester digester = new();
+        await CheckSpaceAsync(taking, publication, digester, files, cancellationToken).ConfigureAwait(false);
         ConcurrentBag<Placed> placed = [];
         await Parallel.ForEachAsync(files, Several(taking, cancellationToken), async (file, stop) =>
         {
@@ -29,6 +30,34 @@ public sealed partial class SnapshotTaker
             taking, publication, rate, [.. placed], cancellationToken).ConfigureAwait(false);
         taking.Disk.Reach(SnapshotStep.TakeObjectsConfirmed);
         return [.. confirmed.Select(one => one.File).OrderBy(file => file.Name, StringComparer.Ordinal)];
+    }
+
+    /// <summary>Before the first byte is sent. What is new is only read for it when it might not fit.</summary>
+    private async Task CheckSpaceAsync(
+        Taking taking, Publication publication, FileDigester digester, List<LocalFile> files,
+        CancellationToken cancellationToken)
+    {
+        ObjectSender sender = SenderOf(taking.Tenure);
+        LocalFile[] unknown = [.. files.Where(file => file.Identity is not { } identity
+            || Digests(taking).Find(identity) is not { } sha256 || sender.Find(publication, sha256) is null)];
+        long most = unknown.Sum(file => file.Bytes);
+        long? free = await SharedSpace.MeasureAsync(_shared, most, _logger, cancellationToken).ConfigureAwait(false);
+        if (free is null || most <= free)
+        {
+            return;
+        }
+
+        Dictionary<string, long> missing = new(StringComparer.Ordinal);
+        foreach (LocalFile file in unknown)
+        {
+            string sha256 = await DigestAsync(taking, digester, file, cancellationToken).ConfigureAwait(false);
+            if (sender.Find(publication, sha256) is null)
+            {
+                missing[sha256] = file.Bytes;
+            }
+        }
+
+        SharedSpace.ThrowIfTooSmall(_shared, free, missing.Values.Sum(), missing.Count);
     }
 
     private async Task<string> DigestAsync(

@@ -18,7 +18,8 @@ internal static class StoreTrial
             using RocksDatabase database = RocksDatabase.Open(directory, new DatabaseOptions
             {
                 BlockCache = cache,
-                MaxOpenFiles = OpenFiles,
+                MaxOpenFiles = options.Storage?.MaxOpenFilesPerStore ?? OpenFiles,
+                DefaultColumnFamily = FamilyOptions(options.Storage),
                 AvoidFlushDuringRecovery = true,
                 AvoidFlushDuringShutdown = true,
                 InfoLogLevel = InfoLogLevel.Error,
@@ -36,6 +37,11 @@ internal static class StoreTrial
                 $"The restored store does not open: {e.Message} Restore another snapshot.", e);
         }
     }
+
+    /// <summary>A wrong option shows here, where nothing has been changed yet.</summary>
+    private static ColumnFamilyOptions FamilyOptions(StorageOptions? storage) => storage is null
+        ? new ColumnFamilyOptions()
+        : new ColumnFamilyOptions { Compression = storage.Compression, WriteBufferBytes = storage.MemtableBytes };
 
     private static void Compare(SnapshotManifest manifest, RocksDatabase database)
     {

@@ -163,7 +163,10 @@ internal sealed class MemorySharedStorage(TimeProvider? time = null) : ISharedSt
         return new FetchedFile(content.Length, Convert.ToHexStringLower(SHA256.HashData(content)));
     }
 
-    public Task<long?> GetFreeBytesAsync(CancellationToken cancellationToken) => Task.FromResult<long?>(null);
+    /// <summary>What the storage says is free; null: it does not say.</summary>
+    public long? FreeBytes { get; set; }
+
+    public Task<long?> GetFreeBytesAsync(CancellationToken cancellationToken) => Task.FromResult(FreeBytes);
 
     /// <summary>The power fails: changes that were not answered yet never happened.</summary>
     public void LosePower()

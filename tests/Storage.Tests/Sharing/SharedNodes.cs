@@ -30,7 +30,8 @@ internal sealed class SharedNodes(string? existing = null) : IAsyncDisposable
     }
 
     public async Task<SharedNode> StartAsync(
-        string name, TemporaryRoot? on = null, Disk? disk = null, SharedStorageOptions? options = null)
+        string name, TemporaryRoot? on = null, Disk? disk = null, SharedStorageOptions? options = null,
+        long reserveBytes = 0)
     {
         TemporaryRoot root = on ?? NewRoot();
         Wire wire = new();
@@ -43,7 +44,7 @@ internal sealed class SharedNodes(string? existing = null) : IAsyncDisposable
         {
             Options = options,
             Ownership = Leases,
-            Snapshots = new SnapshotOptions { FreeBytesReserve = 0 },
+            Snapshots = new SnapshotOptions { FreeBytesReserve = reserveBytes },
         };
         DataRoot opened = await DataRoot.OpenAsync(root.Options, disk ?? new Disk(), shared: access);
         SharedNode node = new(name, root, opened, wire);

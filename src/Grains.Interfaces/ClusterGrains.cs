@@ -9,21 +9,25 @@ public interface INodeGrain : IGrainWithStringKey
 {
     /// <summary>Whether the node's data root holds a store of the database.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("holds-database")]
     ValueTask<bool> HoldsDatabaseAsync(string database, CancellationToken cancellationToken = default);
 
     /// <summary>What the node is and holds.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("describe")]
     ValueTask<NodeDescription> DescribeAsync(CancellationToken cancellationToken = default);
 
     /// <summary>What the node's disk says of a database, and whether the node serves it.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("look-at-database")]
     ValueTask<DatabaseHolding> LookAtDatabaseAsync(string database, CancellationToken cancellationToken = default);
 
     /// <summary>Stores that were set aside on the node's disk, newest first.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("list-quarantine")]
     ValueTask<IReadOnlyList<QuarantineDescription>> ListQuarantineAsync(CancellationToken cancellationToken = default);
 
@@ -32,6 +36,7 @@ public interface INodeGrain : IGrainWithStringKey
     /// </summary>
     /// <remarks>Called by the coordinator again and again until it has ended.</remarks>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("take-database")]
     ValueTask<TakeoverStatus> TakeDatabaseAsync(
         TakeDatabaseRequest request, CancellationToken cancellationToken = default);
@@ -42,12 +47,14 @@ public interface INodeGrain : IGrainWithStringKey
     /// </summary>
     /// <remarks>Called by the coordinator again and again until it has ended.</remarks>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("release-database")]
     ValueTask<ReleaseStatus> ReleaseDatabaseAsync(
         ReleaseDatabaseRequest request, CancellationToken cancellationToken = default);
 
     /// <summary>Asks a release under way to stop; before its end the database serves on as before.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("cancel-release")]
     ValueTask CancelReleaseAsync(string database, string moveId, CancellationToken cancellationToken = default);
 }
@@ -62,11 +69,13 @@ public interface IClusterCoordinatorGrain : IOperationsGrain
 
     /// <summary>Every database of every live node and of shared storage, ordered by name.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("list-databases")]
     ValueTask<IReadOnlyList<DatabaseDescription>> ListDatabasesAsync(CancellationToken cancellationToken = default);
 
     /// <summary>The live nodes, ordered by name.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("list-nodes")]
     ValueTask<IReadOnlyList<NodeDescription>> ListNodesAsync(CancellationToken cancellationToken = default);
 
@@ -74,6 +83,7 @@ public interface IClusterCoordinatorGrain : IOperationsGrain
     /// <param name="database">Only those of this database; null: of all.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("list-failovers")]
     ValueTask<IReadOnlyList<FailoverRecord>> ListFailoversAsync(
         string? database = null, CancellationToken cancellationToken = default);
@@ -87,6 +97,7 @@ public interface IClusterCoordinatorGrain : IOperationsGrain
     /// <see cref="FailureKind.InvalidArgument"/> for a node that is not there; <see cref="FailureKind.NotSupported"/>
     /// without shared storage; <see cref="FailureKind.Overloaded"/> while it is being moved.</exception>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("move-database")]
     ValueTask<OperationDescription> MoveDatabaseAsync(
         string database, string node, CancellationToken cancellationToken = default);
@@ -94,12 +105,14 @@ public interface IClusterCoordinatorGrain : IOperationsGrain
     /// <summary>Starts moving all databases that a node owns to the others, one after the other.</summary>
     /// <exception cref="BranchingException">As for <see cref="MoveDatabaseAsync"/>.</exception>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("drain-node")]
     ValueTask<OperationDescription> DrainNodeAsync(string node, CancellationToken cancellationToken = default);
 
     /// <summary>Tells the grain that the membership may have changed, so that it comes to life and looks.</summary>
     /// <remarks>Called by every node now and then, not by users.</remarks>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("watch")]
     ValueTask WatchAsync(CancellationToken cancellationToken = default);
 }

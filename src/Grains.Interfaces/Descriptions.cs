@@ -196,6 +196,8 @@ public sealed record StoreFigures(
 /// <param name="ProcessId">Identity of the node's process; another one after each start.</param>
 /// <param name="StartedAt">When the node started, UTC.</param>
 /// <param name="Lag">What of each owned database is not on shared storage; null without shared storage.</param>
+/// <param name="Stale">Databases whose copy on its disk belongs to an earlier tenure and that no snapshot holds: not
+/// served, and left where they are.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.node-description")]
@@ -216,4 +218,5 @@ public sealed record NodeDescription(
     [property: Id(13)] int Quarantined = 0,
     [property: Id(14)] string ProcessId = "",
     [property: Id(15)] DateTimeOffset StartedAt = default,
-    [property: Id(16)] IReadOnlyDictionary<string, DatabaseLag>? Lag = null);
+    [property: Id(16)] IReadOnlyDictionary<string, DatabaseLag>? Lag = null,
+    [property: Id(17)] IReadOnlyList<string>? Stale = null);

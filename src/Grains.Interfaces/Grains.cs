@@ -44,6 +44,7 @@ public interface IStoreGrain : IGrainWithStringKey
 
     /// <summary>Counts the keys of a range.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Working)]
     [Alias("count")]
     ValueTask<CountResponse> CountAsync(CountRequest request, CancellationToken cancellationToken = default);
 
@@ -54,22 +55,26 @@ public interface IStoreGrain : IGrainWithStringKey
 
     /// <summary>Adds a column family: 1 to 64 characters of <c>[A-Za-z0-9._-]</c>. Durable on return.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("create-column-family")]
     ValueTask CreateColumnFamilyAsync(string name, CancellationToken cancellationToken = default);
 
     /// <summary>Removes a column family with all its keys. Durable on return. "default" cannot be removed.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("drop-column-family")]
     ValueTask DropColumnFamilyAsync(string name, CancellationToken cancellationToken = default);
 
     /// <summary>Writes memtables to table files and makes every earlier write durable, buffered ones
     /// included.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Working)]
     [Alias("flush")]
     ValueTask FlushAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Compacts a range of a column family; null is the default one.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Working)]
     [Alias("compact")]
     ValueTask CompactAsync(KeyRange range, string? columnFamily = null, CancellationToken cancellationToken = default);
 
@@ -87,27 +92,32 @@ public interface IDatabaseGrain : IStoreGrain
     /// <summary>Creates the database, empty. Durable on return.</summary>
     /// <exception cref="BranchingException"><see cref="FailureKind.DatabaseExists"/>,
     /// <see cref="FailureKind.InvalidName"/>.</exception>
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("create")]
     ValueTask<DatabaseDescription> CreateAsync(
         CreateDatabaseRequest request, CancellationToken cancellationToken = default);
 
     /// <summary>What the database is and where it lives.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("describe")]
     ValueTask<DatabaseDescription> DescribeAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Removes the database with all its branches, for good. Durable on return.</summary>
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("drop")]
     ValueTask DropAsync(CancellationToken cancellationToken = default);
 
     /// <summary>The live branches ordered by name, the main store among them.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("list-branches")]
     ValueTask<IReadOnlyList<BranchDescription>> ListBranchesAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Every store of the database, deleted ancestors of live ones included: parents before their
     /// children.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("lineage")]
     ValueTask<IReadOnlyList<BranchDescription>> GetLineageAsync(CancellationToken cancellationToken = default);
 }
@@ -127,6 +137,7 @@ public interface IBranchGrain : IStoreGrain
     /// <see cref="FailureKind.ParentNotFound"/>, <see cref="FailureKind.InvalidName"/>,
     /// <see cref="FailureKind.TooManyBranches"/>, <see cref="FailureKind.BranchTooDeep"/>,
     /// <see cref="FailureKind.DiskFull"/>. Nothing is left behind.</exception>
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("create")]
     ValueTask<BranchDescription> CreateAsync(
         CreateBranchRequest request, CancellationToken cancellationToken = default);
@@ -135,16 +146,19 @@ public interface IBranchGrain : IStoreGrain
     /// <param name="includeSize">Also measure its files; costs one look at each.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("describe")]
     ValueTask<BranchDescription> DescribeAsync(bool includeSize = false, CancellationToken cancellationToken = default);
 
     /// <summary>The live branches that began from this one, ordered by name.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("children")]
     ValueTask<IReadOnlyList<BranchDescription>> ListChildrenAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Removes the branch. Its children stay whole; lineage remembers it while it has any. Durable on
     /// return.</summary>
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("delete")]
     ValueTask DeleteAsync(CancellationToken cancellationToken = default);
 }

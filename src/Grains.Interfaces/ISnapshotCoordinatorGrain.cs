@@ -21,6 +21,7 @@ public interface ISnapshotCoordinatorGrain : IOperationsGrain
     /// <exception cref="BranchingException"><see cref="FailureKind.BranchNotFound"/>;
     /// <see cref="FailureKind.InvalidArgument"/> for an ephemeral branch; <see cref="FailureKind.Overloaded"/> while
     /// another one runs.</exception>
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("take")]
     ValueTask<OperationDescription> TakeAsync(
         TakeSnapshotRequest request, CancellationToken cancellationToken = default);
@@ -29,6 +30,7 @@ public interface ISnapshotCoordinatorGrain : IOperationsGrain
     /// <param name="branch">Only those of this branch; null: of all.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("list")]
     ValueTask<IReadOnlyList<SnapshotDescription>> ListAsync(
         string? branch = null, CancellationToken cancellationToken = default);
@@ -37,12 +39,14 @@ public interface ISnapshotCoordinatorGrain : IOperationsGrain
     /// <exception cref="BranchingException"><see cref="FailureKind.SnapshotNotFound"/>,
     /// <see cref="FailureKind.SnapshotDamaged"/>, <see cref="FailureKind.FormatTooNew"/>.</exception>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("describe")]
     ValueTask<SnapshotDetails> DescribeAsync(string snapshotId, CancellationToken cancellationToken = default);
 
     /// <summary>Starts verifying a snapshot. An operation that finds damage succeeds with the findings.</summary>
     /// <exception cref="BranchingException"><see cref="FailureKind.SnapshotNotFound"/>.</exception>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("verify")]
     ValueTask<OperationDescription> VerifyAsync(
         string snapshotId,
@@ -56,6 +60,7 @@ public interface ISnapshotCoordinatorGrain : IOperationsGrain
     /// <param name="expiresAt">Until when, UTC; null: until it is removed.</param>
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <exception cref="BranchingException"><see cref="FailureKind.SnapshotNotFound"/>.</exception>
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("pin")]
     ValueTask<SnapshotPin> PinAsync(
         string snapshotId,
@@ -71,6 +76,7 @@ public interface ISnapshotCoordinatorGrain : IOperationsGrain
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <returns>Whether it was there.</returns>
     /// <exception cref="BranchingException"><see cref="FailureKind.Refused"/>: somebody else set it.</exception>
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("unpin")]
     ValueTask<bool> UnpinAsync(
         string pinId, string requestedBy, bool force = false, CancellationToken cancellationToken = default);
@@ -83,6 +89,7 @@ public interface ISnapshotCoordinatorGrain : IOperationsGrain
     /// <exception cref="BranchingException"><see cref="FailureKind.SnapshotNotFound"/>,
     /// <see cref="FailureKind.Pinned"/>, <see cref="FailureKind.Refused"/> for the last one that was
     /// verified.</exception>
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("delete")]
     ValueTask DeleteAsync(string snapshotId, bool force = false, CancellationToken cancellationToken = default);
 
@@ -92,6 +99,7 @@ public interface ISnapshotCoordinatorGrain : IOperationsGrain
     /// <param name="cancellationToken">Stops waiting.</param>
     /// <exception cref="BranchingException"><see cref="FailureKind.SnapshotNotFound"/>.</exception>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("copy")]
     ValueTask<OperationDescription> CopyAsync(
         string snapshotId, string targetDirectory, CancellationToken cancellationToken = default);
@@ -101,26 +109,31 @@ public interface ISnapshotCoordinatorGrain : IOperationsGrain
     /// <see cref="FailureKind.SnapshotDamaged"/>, <see cref="FailureKind.SnapshotIncompatible"/>,
     /// <see cref="FailureKind.BranchExists"/>, <see cref="FailureKind.DatabaseExists"/>,
     /// <see cref="FailureKind.DiskFull"/>. Nothing was changed.</exception>
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("restore")]
     ValueTask<OperationDescription> RestoreAsync(RestoreRequest request, CancellationToken cancellationToken = default);
 
     /// <summary>What the snapshots are up to: policy, health, lag.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("status")]
     ValueTask<SnapshotStatus> GetStatusAsync(CancellationToken cancellationToken = default);
 
     /// <summary>Changes the policy. Durable on return; the next run follows it.</summary>
     /// <exception cref="BranchingException"><see cref="FailureKind.InvalidArgument"/>.</exception>
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("set-policy")]
     ValueTask<SnapshotPolicy> SetPolicyAsync(SnapshotPolicy policy, CancellationToken cancellationToken = default);
 
     /// <summary>Starts deleting what retention and the pins do not keep, or says what that would be.</summary>
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("collect-garbage")]
     ValueTask<OperationDescription> CollectGarbageAsync(
         bool dryRun = false, CancellationToken cancellationToken = default);
 
     /// <summary>What was done, newest first; at most the last 100 runs are remembered.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("history")]
     ValueTask<IReadOnlyList<SnapshotRun>> GetHistoryAsync(CancellationToken cancellationToken = default);
 
@@ -128,6 +141,7 @@ public interface ISnapshotCoordinatorGrain : IOperationsGrain
     /// schedule.</summary>
     /// <remarks>Called by nodes, not by users.</remarks>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("wake")]
     ValueTask WakeAsync(CancellationToken cancellationToken = default);
 }

@@ -117,6 +117,7 @@ public interface IOperationsGrain : IGrainWithStringKey
     /// <exception cref="BranchingException"><see cref="FailureKind.InvalidArgument"/>: there is no such
     /// operation.</exception>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("get-operation")]
     ValueTask<OperationDescription> GetOperationAsync(
         string operationId, TimeSpan waitAtMost = default, CancellationToken cancellationToken = default);
@@ -124,12 +125,14 @@ public interface IOperationsGrain : IGrainWithStringKey
     /// <summary>Asks an operation to stop. It ends as cancelled when it has not passed its commit point.</summary>
     /// <returns>The operation as it is now; it may still run.</returns>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("cancel-operation")]
     ValueTask<OperationDescription> CancelOperationAsync(
         string operationId, CancellationToken cancellationToken = default);
 
     /// <summary>The operations that run and the last finished ones, newest first.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("list-operations")]
     ValueTask<IReadOnlyList<OperationDescription>> ListOperationsAsync(CancellationToken cancellationToken = default);
 }

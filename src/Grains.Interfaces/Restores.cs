@@ -5,18 +5,22 @@ namespace Branching.Grains;
 /// <see cref="SourceBranch"/>.</param>
 /// <param name="At">The newest snapshot taken at or before this time, UTC.</param>
 /// <param name="SourceBranch">Branch whose latest snapshot is wanted; null is "main". Ignored with an id.</param>
-/// <param name="WholeDatabase">Restores every durable branch as well, each from its newest snapshot not later than the
-/// one named.</param>
-/// <param name="IntoDatabase">A new database of this name; null: the same database.</param>
+/// <param name="WholeDatabase">Restores every durable branch as well, each from its newest snapshot: not later than the
+/// one named by its id, or than <see cref="At"/>; into a new database together with the lineage.</param>
+/// <param name="IntoDatabase">A new database of this name, on the node that answers; null: the same database.</param>
 /// <param name="IntoBranch">A branch of this name, new unless <see cref="Replace"/>; null: the branch the snapshot was
 /// taken of.</param>
 /// <param name="Replace">What stands there now is put into quarantine. Without it, something that exists is
 /// refused.</param>
 /// <param name="DryRun">Changes nothing and says what would happen.</param>
 /// <param name="Verify">Also opens and reads what was restored before it is put in place.</param>
-/// <param name="Options">Storage options of the restored store that differ from the node's, by name.</param>
-/// <param name="FromDirectory">Other shared storage to restore from; null: the node's own.</param>
+/// <param name="Options">Storage options of the restored store that differ from the node's, by name, over those that
+/// were recorded with the branch: BlockCacheBytes, Compression, MaxOpenFilesPerStore, MemtableBytes; the value "node"
+/// takes one back. They stay with the branch.</param>
+/// <param name="FromDirectory">Other shared storage to restore from, which is only read; null: the node's own. With
+/// <see cref="IntoDatabase"/> the database that is asked need not exist here.</param>
 /// <param name="RequestedBy">Who asks, for the record. At most 256 characters.</param>
+/// <param name="FromDatabase">The database whose snapshot it is; null: the one that is asked.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.restore-request")]
@@ -32,7 +36,8 @@ public sealed record RestoreRequest(
     [property: Id(8)] bool Verify = false,
     [property: Id(9)] IReadOnlyDictionary<string, string>? Options = null,
     [property: Id(10)] string? FromDirectory = null,
-    [property: Id(11)] string RequestedBy = "");
+    [property: Id(11)] string RequestedBy = "",
+    [property: Id(12)] string? FromDatabase = null);
 
 /// <summary>One store that a restore puts in place.</summary>
 /// <param name="Branch">Its branch.</param>

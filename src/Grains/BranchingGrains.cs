@@ -25,6 +25,7 @@ public static class BranchingGrains
         services.AddSingleton<IValidateOptions<FailoverOptions>, FailoverOptionsRules>();
         services.AddSingleton<IValidateOptions<ScheduleOptions>, ScheduleOptionsValidator>();
         services.AddSingleton<DatabaseLocator>();
+        services.AddSingleton<SeenNodes>();
         services.AddSingleton<NodeDatabases>();
         services.AddSingleton(provider => new NodeStatus(
             provider.GetRequiredService<NodeDatabases>(), provider.GetRequiredService<Instruments>()));

@@ -246,7 +246,18 @@ internal sealed class ClusterCoordinatorGrain(
             0,
             0,
             state,
-            Problem: failover?.Problem);
+            Problem: failover?.Problem ?? StaleCopyOf(name, nodes));
+    }
+
+    private static string? StaleCopyOf(string database, IReadOnlyList<NodeView> nodes)
+    {
+        string[] holders = [.. nodes
+            .Where(one => one.Description?.Stale?.Contains(database, StringComparer.Ordinal) == true)
+            .Select(one => one.Member.Name).Order(StringComparer.Ordinal)];
+        return holders.Length == 0
+            ? null
+            : $"No snapshot of it has arrived, and the copy on node {string.Join(", ", holders)} is of an earlier " +
+                "epoch: it is not served and left where it is.";
     }
 
     private async Task<DatabaseDescription?> DescribeAsync(string name, CancellationToken cancellationToken)

@@ -37,7 +37,7 @@ internal static class Descriptions
             ? new BranchSize(measured.TotalBytes, measured.SharedBytes, measured.UniqueBytes, measured.Files)
             : null,
         (BranchDurability)(int)record.Durability,
-        null,
+        lag?.Snapshot?.ToString(),
         lag?.SnapshottedAt,
         lag?.Sequences,
         lag?.Behind);

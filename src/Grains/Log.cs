@@ -98,6 +98,9 @@ internal static partial class Log
     [LoggerMessage(3044, LogLevel.Warning, "The history of database {Database} was not kept: {Why}")]
     public static partial void HistoryNotKept(this ILogger logger, string database, string why);
 
+    [LoggerMessage(3045, LogLevel.Warning, "Copies of databases that other nodes took over were not settled: {Why}")]
+    public static partial void CopiesNotSettled(this ILogger logger, string why);
+
     [LoggerMessage(3020, LogLevel.Error, "A call on {Grain} failed in a way the program does not foresee")]
     public static partial void UnforeseenFailure(this ILogger logger, Exception exception, string grain);
 

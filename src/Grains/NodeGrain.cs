@@ -38,7 +38,8 @@ internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
             quarantined,
             root.Node.ProcessId,
             node.Databases.StartedAt,
-            node.Databases.GetLag());
+            node.Databases.GetLag(),
+            node.Databases.ListStale());
     }
 
     public ValueTask<DatabaseHolding> LookAtDatabaseAsync(

@@ -24,16 +24,17 @@ public sealed class ServingOptions
     public TimeSpan NodeAnswerTimeout { get; set; } = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// How long a caller waits for an answer before it gets a <see cref="TimeoutException"/>. Default: 30 s.
+    /// How long a caller of a data call waits for an answer before it gets a <see cref="TimeoutException"/>. Short,
+    /// since a call that was under way when a node died is only then given up, but longer than a write may wait for its
+    /// turn, so that a withdrawn write is told. Default: 12 s. Calls that may take longer have a time of their own.
     /// </summary>
     /// <remarks>
     /// A time-out says nothing about the outcome: a write may have been applied, may still be applied, or may never
     /// have arrived. Reads can simply be repeated; a write is safe to repeat when it carries preconditions or sets
-    /// the same values again, and a branch creation when it carries an operation id. Compacting and exact counting
-    /// of very large ranges can take longer than this.
+    /// the same values again, and a branch creation when it carries an operation id.
     /// </remarks>
     [Range(typeof(TimeSpan), "00:00:00.100", "01:00:00")]
-    public TimeSpan ResponseTimeout { get; set; } = TimeSpan.FromSeconds(30);
+    public TimeSpan ResponseTimeout { get; set; } = TimeSpan.FromSeconds(12);
 }
 
 /// <summary>Checks each field of <see cref="ServingOptions"/>.</summary>

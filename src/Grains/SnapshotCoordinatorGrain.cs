@@ -114,14 +114,45 @@ internal sealed class SnapshotCoordinatorGrain(ServingNode node, IOptions<Schedu
         cancellationToken);
 
     public ValueTask<OperationDescription> RestoreAsync(
-        RestoreRequest request, CancellationToken cancellationToken = default) => RunAsync(
-        request,
-        static (coordinator, request, _) =>
+        RestoreRequest request, CancellationToken cancellationToken = default) =>
+        request is not null && SnapshotRestores.NeedsNoDatabase(request)
+            ? _calls.RunAsync(
+                (Grain: this, Request: request),
+                static (_, what, stop) => what.Grain.RestoreFromElsewhereAsync(what.Request, stop),
+                cancellationToken)
+            : RunAsync(
+                request,
+                static (coordinator, request, _) =>
+                {
+                    GrainFailure.ThrowIfMissing(request, "The request");
+                    return Task.FromResult(coordinator.Restore(request));
+                },
+                cancellationToken);
+
+    /// <summary>A new database from other shared storage: nothing of it is here before.</summary>
+    private async ValueTask<OperationDescription> RestoreFromElsewhereAsync(
+        RestoreRequest request, CancellationToken cancellationToken)
+    {
+        DataRoot root = node.Storage.Root;
+        if (!node.Databases.IsShared)
         {
-            GrainFailure.ThrowIfMissing(request, "The request");
-            return Task.FromResult(coordinator.Restore(request));
-        },
-        cancellationToken);
+            // Placement may be out of date; a second database of this name must not come to be.
+            await new StoreCalls(node, request.IntoDatabase!, BranchKey.Main, DeactivateOnIdle)
+                .ThrowIfElsewhereAsync(cancellationToken);
+        }
+
+        return _operations.Start(
+            OperationKind.Restore,
+            $"database '{request.FromDatabase ?? Database}' of '{request.FromDirectory}' as database " +
+            $"'{request.IntoDatabase}'",
+            exclusive: true,
+            async (operation, stop) =>
+            {
+                RestoreOutcome outcome = await new SnapshotRestores(root, Database, database: null).RestoreAsync(
+                    request, operation, DatabaseSnapshots.ProgressOf(operation), stop);
+                return operation.Describe() with { Restored = outcome };
+            });
+    }
 
     public ValueTask<SnapshotStatus> GetStatusAsync(CancellationToken cancellationToken = default) => RunAsync(
         0, static (coordinator, _, stop) => coordinator.GetStatusAsync(stop), cancellationToken);

@@ -69,6 +69,9 @@ public sealed class EmbeddedNode : IAsyncDisposable
 
             // On shared storage and in answers a node goes by its name; the runtime's own would be the same everywhere.
             silo.Configure<SiloOptions>(named => named.SiloName = Environment.MachineName);
+
+            // One process is no cluster whose other nodes are about to be back; what is configured still wins.
+            silo.Configure<FailoverOptions>(alone => alone.StartGrace = TimeSpan.Zero);
             silo.AddBranching(options =>
             {
                 options.DataRoot = path;

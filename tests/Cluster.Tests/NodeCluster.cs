@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Branching.Silo;
 using Branching.Storage;
 using Branching.Storage.Ownership;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
@@ -16,6 +17,7 @@ public sealed class NodeCluster : IAsyncDisposable
     private const string RootsKey = "Roots";
     private const string SharedKey = "SharedDirectory";
     private const string LeaseKey = "LeaseMs";
+    private const string FailoverKey = "Failover";
 
     // Which data root the next node takes that has none of its own: that of a node that died.
     private static readonly ConcurrentDictionary<string, string> _nextRoot = new(StringComparer.Ordinal);
@@ -40,12 +42,18 @@ public sealed class NodeCluster : IAsyncDisposable
     public IClusterCoordinatorGrain Coordinator => Grains.GetClusterCoordinator();
 
     public static async Task<NodeCluster> StartAsync(
-        short nodes = 3, string? directory = null, bool shared = false, int leaseMs = 1000)
+        short nodes = 3, string? directory = null, bool shared = false, int leaseMs = 1000,
+        IReadOnlyDictionary<string, string>? failover = null)
     {
         string roots = directory ?? System.IO.Directory.CreateTempSubdirectory("branching-cluster-").FullName;
         TestClusterBuilder builder = new(nodes);
         builder.Properties[RootsKey] = roots;
         builder.Properties[LeaseKey] = leaseMs.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        foreach ((string option, string value) in failover ?? new Dictionary<string, string>(StringComparer.Ordinal))
+        {
+            builder.Properties[$"{FailoverKey}:{option}"] = value;
+        }
+
         if (shared)
         {
             builder.Properties[SharedKey] = Path.Combine(roots, "shared");
@@ -155,6 +163,7 @@ public sealed class NodeCluster : IAsyncDisposable
                 options.FirstRetry = TimeSpan.FromMilliseconds(50);
                 options.LongestRetry = TimeSpan.FromMilliseconds(500);
                 options.MaxFailovers = 1000;
+                siloBuilder.Configuration.GetSection(FailoverKey).Bind(options);
             });
             siloBuilder.Services.Configure<ScheduleOptions>(options =>
             {

@@ -114,6 +114,94 @@ public sealed class RestoreTests(SharedStorageCluster cluster) : IClassFixture<S
         Assert.Contains("'e'", refused.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_whole_database_becomes_a_new_one_with_its_branches()
+    {
+        (string name, _, string newer) = await TwoSnapshotsAsync();
+        IBranchGrain branch = cluster.Grains.GetBranch(name, "b");
+        await branch.CreateAsync(new CreateBranchRequest("main", "test"));
+        await branch.PutAsync("k", "branch");
+        await cluster.Grains.SnapshotAsync(name, new TakeSnapshotRequest(Force: true, RequestedBy: "test"));
+        string copy = name + "-whole";
+        RestoreRequest request = new(WholeDatabase: true, IntoDatabase: copy, DryRun: true, RequestedBy: "test");
+
+        OperationDescription dry = await RestoreAsync(name, request);
+        OperationDescription whole = await RestoreAsync(name, request with { DryRun = false });
+        OperationDescription again = await RestoreAsync(name, request with { DryRun = false });
+
+        Assert.True(whole.State == OperationState.Succeeded, whole.Message);
+        Assert.Equal(["main", "b"], whole.Restored!.Stores.Select(store => store.Branch));
+        Assert.Equal(
+            dry.Restored!.Stores.Select(store => store.SnapshotId),
+            whole.Restored.Stores.Select(store => store.SnapshotId));
+        Assert.Equal("branch", await NodeCluster.RetryAsync<string?>(
+            async () => await cluster.Grains.GetBranch(copy, "b").ReadAsync("k")));
+        Assert.Equal("2", await NodeCluster.RetryAsync<string?>(
+            async () => await cluster.Grains.GetDatabase(copy).ReadAsync("k")));
+        BranchDescription lineage = (await cluster.Grains.GetDatabase(copy).GetLineageAsync())
+            .Single(one => one.Name == "b");
+        Assert.Equal("main", lineage.Parent);
+        Assert.Equal((OperationState.Failed, FailureKind.DatabaseExists), (again.State, again.Failure));
+        Assert.NotEqual(newer, lineage.LastSnapshotId);
+    }
+
+    [Fact]
+    public async Task From_another_directory_a_database_comes_back_that_is_not_known_here_and_so_does_one_branch()
+    {
+        (string name, string older, _) = await TwoSnapshotsAsync();
+        string elsewhere = Path.Combine(cluster.Nodes.Directory, name + "-elsewhere");
+        ISnapshotCoordinatorGrain snapshots = cluster.Grains.GetSnapshots(name);
+        OperationDescription copied = await snapshots.EndAsync(await snapshots.CopyAsync(older, elsewhere));
+        Assert.True(copied.State == OperationState.Succeeded, copied.Message);
+        await cluster.Grains.GetDatabase(name).DropAsync();
+        string other = await cluster.CreateDatabaseAsync();
+
+        OperationDescription whole = await RestoreAsync(name, new RestoreRequest(
+            WholeDatabase: true, IntoDatabase: name, FromDirectory: elsewhere, RequestedBy: "test"));
+        OperationDescription branch = await RestoreAsync(other, new RestoreRequest(
+            copied.Copied!.SnapshotId, IntoBranch: "guest", FromDirectory: elsewhere, FromDatabase: name,
+            RequestedBy: "test"));
+
+        Assert.True(whole.State == OperationState.Succeeded, whole.Message);
+        Assert.True(branch.State == OperationState.Succeeded, branch.Message);
+        Assert.Equal("1", await NodeCluster.RetryAsync<string?>(
+            async () => await cluster.Grains.GetDatabase(name).ReadAsync("k")));
+        Assert.Equal("1", await cluster.Grains.GetBranch(other, "guest").ReadAsync("k"));
+    }
+
+    [Fact]
+    public async Task Another_databases_branches_are_not_put_in_the_place_of_this_ones()
+    {
+        (string name, _, _) = await TwoSnapshotsAsync();
+        string other = await cluster.CreateDatabaseAsync();
+
+        OperationDescription refused = await RestoreAsync(other, new RestoreRequest(
+            WholeDatabase: true, Replace: true, FromDatabase: name, RequestedBy: "test"));
+
+        Assert.Equal((OperationState.Failed, FailureKind.InvalidArgument), (refused.State, refused.Failure));
+        Assert.Contains("IntoDatabase", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_restored_branch_has_the_options_asked_for_and_wrong_ones_are_named()
+    {
+        (string name, string older, _) = await TwoSnapshotsAsync();
+
+        OperationDescription tuned = await RestoreAsync(name, new RestoreRequest(
+            older, IntoBranch: "tuned", RequestedBy: "test", Verify: true,
+            Options: new Dictionary<string, string> { ["BlockCacheBytes"] = "4194304" }));
+        OperationDescription wrong = await RestoreAsync(name, new RestoreRequest(
+            older, IntoBranch: "wrong", RequestedBy: "test",
+            Options: new Dictionary<string, string> { ["WriteTimeout"] = "1" }));
+
+        Assert.True(tuned.State == OperationState.Succeeded, tuned.Message);
+        BranchDescription branch = await cluster.Grains.GetBranch(name, "tuned").DescribeAsync();
+        Assert.Equal("4194304", branch.Labels["branching/option/BlockCacheBytes"]);
+        Assert.Equal("1", await cluster.Grains.GetBranch(name, "tuned").ReadAsync("k"));
+        Assert.Equal((OperationState.Failed, FailureKind.InvalidArgument), (wrong.State, wrong.Failure));
+        Assert.Contains("'WriteTimeout'", wrong.Message, StringComparison.Ordinal);
+    }
+
     private async Task<(string Name, string Older, string Newer)> TwoSnapshotsAsync()
     {
         string name = await cluster.CreateDatabaseAsync();

@@ -149,8 +149,11 @@ public sealed class SnapshotTests
         Assert.Equal(2ul, (await database.DescribeAsync()).Lag?.Sequences);
         SnapshotStatus status = await nodes.Grains.GetSnapshots("d").GetStatusAsync();
         Assert.Equal(2ul, Assert.Single(status.Lag).Sequences);
-        await nodes.Grains.SnapshotAsync("d");
+        string newest = Assert.Single((await nodes.Grains.SnapshotAsync("d")).Taken!).SnapshotId!;
         Assert.Equal(0ul, (await database.DescribeAsync()).Lag?.Sequences);
+        Assert.Equal(newest, Assert.Single(await database.ListBranchesAsync()).LastSnapshotId);
+        Assert.Equal(
+            newest, Assert.Single((await nodes.Grains.GetSnapshots("d").GetStatusAsync()).Lag).SnapshotId);
     }
 
     [Fact]

@@ -26,9 +26,9 @@ public sealed class FailoverOptions
     public TimeSpan LookEvery { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// While every node of the cluster is younger than this, nothing fails over: after a restart of the whole cluster
-    /// each node gets the time to come back to its own databases, which may hold more than their snapshots.
-    /// Default: 10 s.
+    /// While every node of the cluster is younger than this, nothing fails over and no call restores a database whose
+    /// owner has not been seen to die: after a restart of the whole cluster each node gets the time to come back to its
+    /// own databases, which may hold more than their snapshots. Default: 10 s; without a cluster, 0.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan StartGrace { get; set; } = TimeSpan.FromSeconds(10);

@@ -21,6 +21,7 @@ internal sealed class Failovers(
     ClusterView view,
     SharedDatabases shared,
     FailoverRecords records,
+    SeenNodes seen,
     Instruments instruments,
     IOptions<FailoverOptions> options,
     TimeProvider time,
@@ -79,24 +80,28 @@ internal sealed class Failovers(
             }
         }
 
-        if (!options.Value.Enabled || IsYoung(nodes))
+        if (!options.Value.Enabled)
         {
             return;
         }
+
+        bool isYoung = IsYoung(nodes);
 
         IReadOnlyList<FailoverRecord> known = await records.ListAsync(cancellationToken);
         await CloseFinishedAsync(known, nodes, cancellationToken);
         foreach (SharedDatabase database in await shared.ListAsync(owned, cancellationToken))
         {
             string name = database.Life.Name.Value;
-            if (!_running.ContainsKey(name) && HasLostItsOwner(database.Ownership, nodes))
+            if (!_running.ContainsKey(name) && HasLostItsOwner(database.Ownership, nodes)
+                && (!isYoung || seen.HasDied(database.Ownership.Owner!.NodeName)))
             {
                 Begin(database, known, cancellationToken);
             }
         }
     }
 
-    /// <summary>A cluster that just started: each node gets the time to come back to its databases.</summary>
+    /// <summary>A cluster that just started: each node gets the time to come back to its databases, unless it was seen
+    /// to die.</summary>
     private bool IsYoung(IReadOnlyList<NodeView> nodes)
     {
         DateTimeOffset old = time.GetUtcNow() - options.Value.StartGrace;

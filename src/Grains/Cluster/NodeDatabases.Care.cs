@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Branching.Storage;
 using Branching.Storage.Shared;
 
@@ -6,6 +7,8 @@ namespace Branching.Grains;
 /// <content>What the node looks after now and then.</content>
 internal sealed partial class NodeDatabases
 {
+    // Copies that were here when the node started and that nobody has settled yet, with what was found.
+    private ConcurrentDictionary<string, LocalCopyState>? _unsettled;
     private volatile string? _sharedStorageProblem;
 
     /// <summary>Why shared storage could not be reached when it was last tried; null when it could.</summary>
@@ -18,6 +21,73 @@ internal sealed partial class NodeDatabases
         {
             cancellationToken.ThrowIfCancellationRequested();
             await WakeAsync(database, cancellationToken);
+        }
+    }
+
+    /// <summary>Local copies that belong to an earlier tenure, are not served, and could not be set aside.</summary>
+    public IReadOnlyList<string> ListStale() => _unsettled is null
+        ? []
+        : _unsettled.Where(one => one.Value == LocalCopyState.StaleAndOnly).Select(one => one.Key)
+            .Order(StringComparer.Ordinal).ToArray();
+
+    /// <summary>
+    /// Sets aside what this node brought back from an earlier life and another node has taken over since.
+    /// </summary>
+    public async Task SettleCopiesAsync(CancellationToken cancellationToken)
+    {
+        DataRoot root = storage.Root;
+        _unsettled ??= new ConcurrentDictionary<string, LocalCopyState>(
+            root.ListDatabases().Select(name => KeyValuePair.Create(name.Value, LocalCopyState.Current)),
+            StringComparer.Ordinal);
+        foreach (string database in _unsettled.Keys)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            DatabaseName name = DatabaseName.Parse(database);
+            bool isBusy = IsGivingUp(database)
+                || (_takeovers.TryGetValue(database, out Takeover? takeover) && takeover.IsRunning);
+            if (isBusy)
+            {
+                continue;
+            }
+
+            LocalCopyState state = root.TryGetServing(name) is null
+                ? await root.SetStaleAsideAsync(name, cancellationToken)
+                : LocalCopyState.None;
+            if (state is LocalCopyState.None or LocalCopyState.SetAside)
+            {
+                _unsettled.TryRemove(database, out _);
+            }
+            else
+            {
+                _unsettled[database] = state;
+            }
+        }
+    }
+
+    /// <summary>
+    /// In a cluster that has just started the node that owned the database last, and whose files may hold more than its
+    /// snapshots, may be about to be back: nobody restores the database elsewhere until it had the time for that.
+    /// </summary>
+    private async Task ThrowIfOwnerMayComeBackAsync(DatabaseName name, CancellationToken cancellationToken)
+    {
+        TimeSpan grace = failover.Value.StartGrace;
+        DateTimeOffset old = time.GetUtcNow() - grace;
+        if (grace <= TimeSpan.Zero || StartedAt <= old
+            || await storage.Root.LookAtOwnerAsync(name, cancellationToken) is not { } status
+            || status is not { Owner: { } owner, Released: false, Dropped: false }
+            || !storage.Root.WouldRestore(name, status) || seen.HasDied(owner.NodeName))
+        {
+            return;
+        }
+
+        IReadOnlyList<NodeView> nodes = await view.AskNodesAsync(cancellationToken);
+        if (!nodes.Any(node => node.Description is { } said && said.StartedAt <= old))
+        {
+            throw new StorageException(
+                Storage.FailureKind.Closed,
+                $"Database '{name}' was last owned by node '{owner.NodeName}', which is not back since the cluster " +
+                $"started. It gets until {StartedAt + grace:u}; then the database is restored from its snapshots. " +
+                "Try again.");
         }
     }
 

@@ -22,6 +22,9 @@ internal sealed partial class NodeDatabases(
     ILocalSiloDetails silo,
     Instruments instruments,
     IOptions<ServingOptions> serving,
+    IOptions<FailoverOptions> failover,
+    ClusterView view,
+    SeenNodes seen,
     TimeProvider time,
     ILogger<NodeDatabases> logger) : IAsyncDisposable
 {
@@ -203,6 +206,7 @@ internal sealed partial class NodeDatabases(
         if (!_takeovers.TryGetValue(name.Value, out Takeover? takeover) || !takeover.IsRunning)
         {
             await ThrowIfElsewhereAsync(name, cancellationToken);
+            await ThrowIfOwnerMayComeBackAsync(name, cancellationToken);
             takeover = Begin(name, Guid.NewGuid().ToString("N"), "call");
         }
 

@@ -1,3 +1,4 @@
+using Branching.Storage;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -13,6 +14,7 @@ namespace Branching.Grains;
 /// </remarks>
 internal sealed class NodeWatcher(
     NodeDatabases databases,
+    SeenNodes seen,
     IGrainFactory grains,
     IClusterMembershipService membership,
     IOptions<FailoverOptions> options,
@@ -60,6 +62,7 @@ internal sealed class NodeWatcher(
                 await RemindAsync();
                 await databases.WakeCoordinatorsAsync(_stop.Token);
                 await databases.ProbeSharedStorageAsync(_stop.Token);
+                await SettleAsync();
             }
             while (await ticks.WaitForNextTickAsync(_stop.Token));
         }
@@ -75,14 +78,28 @@ internal sealed class NodeWatcher(
     {
         try
         {
-            await foreach (ClusterMembershipSnapshot _ in membership.MembershipUpdates.WithCancellation(_stop.Token))
+            await foreach (ClusterMembershipSnapshot now in membership.MembershipUpdates.WithCancellation(_stop.Token))
             {
+                seen.Note(now);
                 await RemindAsync();
             }
         }
         catch (OperationCanceledException)
         {
             // Asked to stop.
+        }
+    }
+
+    private async Task SettleAsync()
+    {
+        try
+        {
+            await databases.SettleCopiesAsync(_stop.Token);
+        }
+        catch (StorageException e)
+        {
+            // Shared storage is away, or the node stops; the next tick tries again.
+            logger.CopiesNotSettled(e.Message);
         }
     }
 

@@ -348,7 +348,7 @@ internal sealed partial class DatabaseSnapshots
         record.Id.ToString(),
         (BranchDurability)(int)record.Durability,
         lag.Acknowledged?.Value ?? 0,
-        null,
+        lag.Snapshot?.ToString(),
         lag.Snapshotted?.Value ?? 0,
         lag.SnapshottedAt,
         record.Durability == Storage.BranchDurability.Durable ? lag.Sequences : 0,

@@ -53,6 +53,30 @@ public sealed class SnapshotCommandTests : CliTest
         Assert.Equal(1, lag.GetProperty("sequences").GetInt32());
     }
 
+    [Fact]
+    public async Task A_database_is_restored_whole_under_another_name_and_from_another_directory()
+    {
+        await ShareAsync("create", "shop");
+        await ShareAsync("put", "shop", "apple", "3");
+        await ShareAsync("branch", "create", "shop", "topic");
+        await ShareAsync("put", "shop", "apple", "4", "--branch", "topic");
+        await ShareAsync("snapshot", "take", "shop");
+
+        CliResult copy = await ShareAsync(
+            "snapshot", "restore", "shop", "--all", "--into-database", "copy", "--option", "MemtableBytes=1048576");
+        CliResult wrong = await RunSharedAsync(
+            "snapshot", "restore", "shop", "--into-branch", "x", "--option", "Memtable=1");
+        CliResult elsewhere = await SucceedAsync(
+            "snapshot", "restore", "shop", "topic", "--from", Shared, "--into-database", "alone");
+
+        Assert.Contains("restored 2 stores into database copy", copy.Output, StringComparison.Ordinal);
+        Assert.Equal("4", (await ShareAsync("get", "copy", "apple", "--branch", "topic")).Output.Trim());
+        Assert.Equal(ExitCode.Usage, wrong.ExitCode);
+        Assert.Contains("MemtableBytes", wrong.Error, StringComparison.Ordinal);
+        Assert.Contains("restored 1 stores into database alone", elsewhere.Output, StringComparison.Ordinal);
+        Assert.Equal("4", (await SucceedAsync("get", "alone", "apple")).Output.Trim());
+    }
+
     [Theory]
     [InlineData("databases")]
     [InlineData("branch list shop")]

@@ -47,6 +47,12 @@ internal static class ClusterCommands
                     node.SharedStorageProblem ?? node.SharedStorage ?? "none", node.DirtyStore,
                     Screen.Number(node.Quarantined), node.StartedAt == default ? "-" : Screen.Time(node.StartedAt),
                 ]));
+            foreach (NodeDescription node in nodes.Where(node => node.Stale is { Count: > 0 }))
+            {
+                invocation.Host.Out.WriteLine(
+                    $"node {node.Name} holds stale copies, which are not served: {string.Join(", ", node.Stale!)}");
+            }
+
             SnapshotText.NoteWithoutSharedStorage(invocation, nodes.All(node => node.SharedStorage is not null));
             return ExitCode.Ok;
         });

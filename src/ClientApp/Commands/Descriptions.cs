@@ -105,6 +105,7 @@ internal static class Descriptions
         ["sharedStorageProblem"] = node.SharedStorageProblem,
         ["dirtyStore"] = node.DirtyStore,
         ["quarantined"] = node.Quarantined,
+        ["stale"] = new JsonArray([.. (node.Stale ?? []).Select(name => (JsonNode?)name)]),
         ["processId"] = node.ProcessId,
         ["startedAt"] = Time(node.StartedAt == default ? null : node.StartedAt),
     };

@@ -19,12 +19,16 @@ internal static partial class SnapshotCommands
                 "branching snapshot restore shop topic --into-database shop2 --shared-storage ./shared",
                 "branching snapshot restore shop main --replace --dry-run --shared-storage ./shared",
                 "branching snapshot restore shop --at 2030-01-01 --into-branch before",
+                "branching snapshot restore shop --all --into-database copy --shared-storage ./shared",
+                "branching snapshot restore shop --from ./other --into-database shop --shared-storage ./shared",
             ],
             options.All,
             async (invocation, cancellationToken) =>
             {
                 RestoreRequest request = options.Read(invocation);
-                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
+                await using ISession session = request is { FromDirectory: not null, IntoDatabase: not null }
+                    ? await invocation.ConnectAsync(cancellationToken, creates: true)
+                    : await invocation.ConnectToSnapshotsAsync(cancellationToken);
                 ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
                 if (request is { Replace: true, DryRun: false })
                 {
@@ -38,7 +42,7 @@ internal static partial class SnapshotCommands
 
                 OperationDescription done = await new OperationRun(invocation, grain).RunAsync(
                     request.DryRun ? "planning" : "restoring",
-                    async () => request.SnapshotId is { } reference
+                    async () => request is { SnapshotId: { } reference, FromDirectory: null, FromDatabase: null }
                         ? await SnapshotReference.UseAsync(
                             invocation,
                             grain,
@@ -73,7 +77,7 @@ internal static partial class SnapshotCommands
             output.WriteLine($"- {step}");
         }
 
-        string free = outcome.FreeBytes is { } bytes ? $" of {Screen.Bytes(bytes)} free" : "";
+        string free = outcome.FreeBytes is { } bytes ? $" of {Screen.Bytes(bytes)} free" : ", free space is unknown";
         if (outcome.DryRun)
         {
             output.WriteLine($"it needs {Screen.Bytes(outcome.NeededBytes)}{free}; nothing was changed");
@@ -113,7 +117,8 @@ internal static partial class SnapshotCommands
 
         private readonly Option<bool> _all = new("--all")
         {
-            Description = "Every durable branch as well, each from its newest snapshot that is not later.",
+            Description = "Every durable branch as well, each from its newest snapshot, not later than SNAPSHOT or "
+                + "TIME; into a new database with the lineage.",
         };
 
         private readonly Option<string?> _intoDatabase = new("--into-database")
@@ -145,13 +150,20 @@ internal static partial class SnapshotCommands
 
         private readonly Option<string?> _from = new("--from")
         {
-            Description = "Other shared storage to restore from.",
+            Description = "Other shared storage to restore from; it is only read.",
             HelpName = "DIR",
+        };
+
+        private readonly Option<string?> _fromDatabase = new("--from-database")
+        {
+            Description = "The database whose snapshot it is; DATABASE itself when left out.",
+            HelpName = "NAME",
         };
 
         private readonly Option<string[]> _option = new("--option")
         {
-            Description = "A storage option of the restored store that differs from the node's.",
+            Description = "A storage option that the restored store has of its own: BlockCacheBytes, Compression, "
+                + "MaxOpenFilesPerStore or MemtableBytes; the value 'node' takes one back.",
             HelpName = "NAME=VALUE",
         };
 
@@ -160,7 +172,7 @@ internal static partial class SnapshotCommands
         public IReadOnlyList<Symbol> All =>
         [
             _database, _snapshot, _at, _branch, _all, _intoDatabase, _intoBranch, _replace, _dryRun, _verify, _from,
-            _option, Yes,
+            _fromDatabase, _option, Yes,
         ];
 
         public RestoreRequest Read(Invocation invocation)
@@ -187,7 +199,8 @@ internal static partial class SnapshotCommands
                 parsed.GetValue(_verify),
                 CommonSymbols.Pairs(parsed.GetValue(_option)),
                 from is not null && invocation.Target.Cluster is null ? Path.GetFullPath(from) : from,
-                DatabaseCommands.Creator);
+                DatabaseCommands.Creator,
+                parsed.GetValue(_fromDatabase));
         }
 
         /// <summary>What a restore replaces, for the question.</summary>

@@ -103,11 +103,11 @@ public sealed class StartTests
         INodeGrain node = nodes.Grains.GetGrain<INodeGrain>(back.SiloAddress.ToParsableString());
 
         await Waiting.UntilAsync(
-            async () => (await node.ListQuarantineAsync()).Count == 1, "the stale copy is set aside");
-        NodeDescription said = await node.DescribeAsync();
-        Assert.DoesNotContain("d", said.Databases);
-        Assert.Equal(1, said.Quarantined);
-        Assert.Empty(said.Stale!);
+            async () => !(await node.DescribeAsync()).Databases.Contains("d", StringComparer.Ordinal),
+            "the stale copy is gone from what the node holds");
+        QuarantineDescription aside = Assert.Single(await node.ListQuarantineAsync());
+        Assert.Equal("d", aside.Database);
+        Assert.Empty((await node.DescribeAsync()).Stale!);
         Assert.NotEqual(back.Name, await nodes.Grains.OwnerAsync("d"));
     }
 

@@ -5,8 +5,9 @@ namespace Branching.RocksDb;
 /// <summary>Looks at the values a compaction comes by and removes or changes some of them.</summary>
 /// <remarks>
 /// Called from several threads at once, so it must be thread-safe; it must be quick and must not use the database it
-/// serves. It sees the newest value of a key of each file, not every version, and merge operands never; nobody knows
-/// when, and a value that is never compacted is never seen: readers must not depend on it having run. What it removes
+/// serves. It sees the newest value of a key among the files of a compaction, not every version, and neither merge
+/// operands nor what they are merged to in that compaction; nobody knows when, and a value that is never compacted is
+/// never seen: readers must not depend on it having run. What it removes
 /// vanishes from snapshots too. When it throws, the value is kept as it is and <see cref="LastFailure"/> tells.
 /// Source: <c>rocksdb/compaction_filter.h</c>.
 /// </remarks>

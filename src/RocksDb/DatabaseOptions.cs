@@ -111,7 +111,8 @@ public sealed class DatabaseOptions
 
     /// <summary>Whether a family may be opened with another merge operator than the last time, or with none.
     /// Default: no.</summary>
-    /// <remarks>Operands that were not compacted yet then mean something else, or cannot be read.</remarks>
+    /// <remarks>Operands that were not compacted yet then mean something else, or cannot be read; and opening without
+    /// an operator drops whatever the log holds from its first operand on.</remarks>
     public bool AllowOtherMergeOperator { get; set; }
 
     /// <summary>Whether families take files that are ingested behind their data, see

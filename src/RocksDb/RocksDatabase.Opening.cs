@@ -118,9 +118,15 @@ public sealed partial class RocksDatabase
     /// <summary>Rebuilds the manifest of a closed, damaged database from what its table and log files still
     /// hold.</summary>
     /// <remarks>Data may be lost, and deleted keys may return: keep a copy of the directory.</remarks>
+    /// <param name="path">Its directory.</param>
+    /// <param name="families">How every family is stored; the merge operator matters, as logs are replayed.</param>
+    /// <param name="allowOtherMergeOperator">Whether to go on when families had another operator, or none alike: what
+    /// a log holds from its first operand on may be lost then.</param>
     /// <exception cref="RocksDbException"><see cref="RocksDbStatus.PathNotFound"/>: no such directory.
-    /// <see cref="RocksDbStatus.LockHeld"/>: it is open.</exception>
-    public static void Repair(string path)
+    /// <see cref="RocksDbStatus.LockHeld"/>: it is open. <see cref="RocksDbStatus.InvalidArgument"/>: a family had
+    /// another merge operator; nothing was touched.</exception>
+    public static void Repair(
+        string path, ColumnFamilyOptions? families = null, bool allowOtherMergeOperator = false)
     {
         string directory = NameRules.RequirePath(path);
         if (!Directory.Exists(directory))
@@ -129,7 +135,13 @@ public sealed partial class RocksDatabase
         }
 
         RocksDbLibrary.EnsureLoaded();
+        if (!allowOtherMergeOperator)
+        {
+            StoredMergeOperators.RequireOne("repair", directory, families?.MergeOperator);
+        }
+
         using OptionsHandle options = Native.rocksdb_options_create();
+        families?.Copy().ApplyTo(options);
         nint error = 0;
         Native.rocksdb_repair_db(options, directory, ref error);
         NativeError.ThrowIfSet(error, "repair", directory);

@@ -214,6 +214,27 @@ public sealed class BackgroundTests
     }
 
     [Fact]
+    public void Files_that_do_not_overlap_are_moved_and_not_rewritten_by_a_compaction()
+    {
+        using TestStore store = new();
+        foreach (string key in (string[])["a", "b"])
+        {
+            store.Put(key, "v");
+            store.Database.Flush();
+        }
+
+        string[] before = Names(store);
+        store.Database.CompactRange(store.Family);
+
+        Assert.Equal(2, before.Length);
+        Assert.Equal(before, Names(store));
+        Assert.All(store.Database.GetLiveFiles(), static file => Assert.True(file.Level > 0));
+
+        static string[] Names(TestStore store) =>
+            [.. store.Database.GetLiveFiles().Select(static file => file.Name).Order(StringComparer.Ordinal)];
+    }
+
+    [Fact]
     public void A_close_with_compaction_disabled_compacts_nothing_and_closes()
     {
         DatabaseOptions options = Creating();
@@ -292,6 +313,7 @@ public sealed class BackgroundTests
         using TestStore store = new(options);
         store.Put("k", "v");
         store.Database.Flush();
+        store.Put("memory", "v");
         using ReadOptions past = new() { Deadline = DateTimeOffset.UnixEpoch.AddSeconds(1) };
         using ReadOptions future = new()
         {
@@ -301,6 +323,7 @@ public sealed class BackgroundTests
         };
 
         Assert.Equal("v", store.Database.Text("k", future));
+        Assert.Equal("v", store.Database.Text("memory", past));
         Assert.Equal(
             RocksDbStatus.TimedOut, Assert.Throws<RocksDbException>(() => store.Database.Text("k", past)).Status);
         Assert.Throws<ArgumentOutOfRangeException>(() => past.IoTimeout = -Deadline);

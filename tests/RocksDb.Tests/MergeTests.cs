@@ -110,6 +110,25 @@ public sealed class MergeTests
     }
 
     [Fact]
+    public unsafe void RocksDB_itself_logs_the_operand_of_a_batch_and_refuses_every_write_from_then_on()
+    {
+        using TestStore store = new();
+        using WriteBatch batch = new();
+        batch.Put(store.Family, Bytes("k"), default); // Tells the batch its family.
+        fixed (byte* k = Bytes("k"))
+        {
+            Native.rocksdb_writebatch_merge_cf(batch.Handle, store.Family.Handle, k, 1, k, 1);
+        }
+
+        RocksDbException first = Assert.Throws<RocksDbException>(() =>
+            store.Database.Write(batch, WriteOptions.Buffered));
+        RocksDbException second = Assert.Throws<RocksDbException>(() => store.Put("k", "v"));
+
+        Assert.Contains("merge_operator", first.Message, StringComparison.Ordinal);
+        Assert.Contains("merge_operator", second.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_family_made_while_open_has_its_operator()
     {
         using TestStore store = new();
@@ -170,6 +189,27 @@ public sealed class MergeTests
         store.Open(options);
         Assert.Equal("v", store.Get("before"));
         Assert.Null(store.Get("after"));
+    }
+
+    [Fact]
+    public void A_repair_needs_the_operator_too()
+    {
+        DatabaseOptions options = With(MergeOperator.Append(Bytes(",")));
+        using TestStore store = new(options);
+        store.Put("k", "a");
+        store.Database.Merge(store.Family, Bytes("k"), Bytes("b"), WriteOptions.Buffered);
+        store.Put("after", "v");
+        store.Database.Dispose();
+        File.Delete(Path.Combine(store.Directory, "CURRENT"));
+
+        RocksDbException without = Assert.Throws<RocksDbException>(() => RocksDatabase.Repair(store.Directory));
+        RocksDatabase.Repair(store.Directory, options.DefaultColumnFamily);
+
+        Assert.Equal(RocksDbStatus.InvalidArgument, without.Status);
+        Assert.StartsWith("repair failed", without.Message, StringComparison.Ordinal);
+        store.Open(options);
+        Assert.Equal("a,b", store.Get("k"));
+        Assert.Equal("v", store.Get("after"));
     }
 
     [Fact]

@@ -222,6 +222,32 @@ public sealed class OpeningTests
     }
 
     [Fact]
+    public void A_secondary_follows_across_a_flush_a_compaction_and_merges_of_the_primary()
+    {
+        DatabaseOptions options = MergeTests.With(MergeOperator.Append(Bytes(",")));
+        using TestStore store = new(options);
+        using RocksDatabase secondary = RocksDatabase.OpenSecondary(store.Directory, store.Below("own"), options);
+
+        for (int round = 0; round < 3; round++)
+        {
+            store.Database.Merge(store.Family, Bytes("k"), Bytes($"{round}"), WriteOptions.Buffered);
+            store.Put("z", $"{round}");
+            store.Database.Flush();
+            store.Database.CompactRange(store.Family);
+        }
+
+        store.Database.Merge(store.Family, Bytes("k"), Bytes("logged"), WriteOptions.Buffered);
+        string? before = secondary.Text("k");
+
+        Assert.True(secondary.TryCatchUpWithPrimary());
+        Assert.Null(before);
+        Assert.Equal("0,1,2,logged", secondary.Text("k"));
+        Assert.Equal("2", secondary.Text("z"));
+        RocksDbException log = Assert.Throws<RocksDbException>(() => secondary.GetUpdatesSince(1));
+        Assert.Equal(RocksDbStatus.NotSupported, log.Status);
+    }
+
+    [Fact]
     public void Repair_brings_back_a_database_without_a_manifest()
     {
         using TestStore store = new();

@@ -1,30 +1,45 @@
+using System.Text;
+
 namespace Branching.RocksDb.Interop;
 
 /// <summary>The merge operators a database was last opened with, as its newest options file names them.</summary>
 /// <remarks>
-/// RocksDB does not compare them. It refuses to open only when operands are in its log, and otherwise fails the reads
-/// that meet an operand, and the compactions, after which it takes no more writes.
+/// RocksDB does not compare them. Without its operator a family fails the reads that meet an operand, and the
+/// compactions, after which the database takes no more writes. What is worse, recovery takes an operand in the log for
+/// damage: in its default mode it drops everything from there on, and says nothing (observed with 7.8.3).
 /// </remarks>
 internal static class StoredMergeOperators
 {
+    private const string Key = "merge_operator=";
+
     /// <exception cref="RocksDbException"><see cref="RocksDbStatus.InvalidArgument"/>: a family had another
     /// one.</exception>
     public static void Require(
         string directory, IReadOnlyList<ColumnFamilyDescriptor> families, IReadOnlyList<MergeOperator?> operators)
     {
         Dictionary<string, string> stored = Read(directory);
+        if (stored.Count == 0)
+        {
+            return;
+        }
+
         for (int i = 0; i < families.Count; i++)
         {
             if (stored.TryGetValue(families[i].Name, out string? name) && name != operators[i]?.Name)
             {
-                string given = operators[i] is { } other ? $"with '{other.Name}'" : "without one";
-                throw new RocksDbException(
-                    RocksDbStatus.InvalidArgument,
-                    "open",
-                    directory,
-                    $"column family '{families[i].Name}' was last opened with merge operator '{name}', and is now to "
-                    + $"be opened {given}; its operands could not be read. Set ColumnFamilyOptions.MergeOperator, or "
-                    + "DatabaseOptions.AllowOtherMergeOperator when nothing was merged.");
+                throw Refusal("open", directory, families[i].Name, name, operators[i]);
+            }
+        }
+    }
+
+    /// <summary>As <see cref="Require"/>, for a call that uses one operator for all families.</summary>
+    public static void RequireOne(string operation, string directory, MergeOperator? given)
+    {
+        foreach ((string family, string name) in Read(directory))
+        {
+            if (name != given?.Name)
+            {
+                throw Refusal(operation, directory, family, name, given);
             }
         }
     }
@@ -38,7 +53,8 @@ internal static class StoredMergeOperators
         {
             try
             {
-                return Parse(File.ReadLines(file));
+                byte[] text = File.ReadAllBytes(file);
+                return NamesAny(text) ? Parse(Encoding.UTF8.GetString(text).Split('\n')) : [];
             }
             catch (FileNotFoundException)
             {
@@ -53,7 +69,6 @@ internal static class StoredMergeOperators
     internal static Dictionary<string, string> Parse(IEnumerable<string> lines)
     {
         const string Section = "[CFOptions \"";
-        const string Key = "merge_operator=";
         Dictionary<string, string> found = new(StringComparer.Ordinal);
         string? family = null;
         foreach (string line in lines)
@@ -74,6 +89,34 @@ internal static class StoredMergeOperators
         }
 
         return found;
+    }
+
+    /// <summary>Whether it is worth reading: nearly always no family has an operator.</summary>
+    private static bool NamesAny(ReadOnlySpan<byte> text)
+    {
+        for (int at = text.IndexOf("merge_operator="u8); at >= 0; at = text.IndexOf("merge_operator="u8))
+        {
+            text = text[(at + Key.Length)..];
+            if (!text.StartsWith("nullptr"u8))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static RocksDbException Refusal(
+        string operation, string directory, string family, string stored, MergeOperator? given)
+    {
+        string now = given is null ? "without one" : $"with '{given.Name}'";
+        return new RocksDbException(
+            RocksDbStatus.InvalidArgument,
+            operation,
+            directory,
+            $"column family '{family}' was last opened with merge operator '{stored}', and is now to be opened {now}; "
+            + "its operands could not be read. Set ColumnFamilyOptions.MergeOperator, or "
+            + "DatabaseOptions.AllowOtherMergeOperator when nothing was merged.");
     }
 
     /// <summary>Takes <c>name</c>, <c>{id=name;...}</c>, <c>nullptr</c> and nothing.</summary>

@@ -23,16 +23,18 @@ internal sealed class BackgroundWork(string name, int maxThreads) : IDisposable
     /// <summary>Runs a step; what it throws is thrown to the one who waits.</summary>
     public Task<T> RunAsync<T>(Func<T> step)
     {
+        Completions.EnsureStarted();
         TaskCompletionSource<T> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
         _crew.Add(() =>
         {
             try
             {
-                result.SetResult(step());
+                T value = step();
+                Completions.Add(() => result.SetResult(value));
             }
             catch (Exception e)
             {
-                result.SetException(e); // The one who waits handles it.
+                Completions.Add(() => result.SetException(e)); // The one who waits handles it.
             }
         });
         return result.Task;

@@ -10,17 +10,19 @@ public static class BackgroundThread
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(work);
+        Completions.EnsureStarted();
         TaskCompletionSource<T> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Thread thread = new(() =>
         {
             TryLowerPriority();
             try
             {
-                result.SetResult(work());
+                T value = work();
+                Completions.Add(() => result.SetResult(value));
             }
             catch (Exception e)
             {
-                result.SetException(e); // The one who waits handles it.
+                Completions.Add(() => result.SetException(e)); // The one who waits handles it.
             }
         })
         {

@@ -32,8 +32,6 @@ internal static class Clustering
     private static BranchingException Refused(string what) =>
         new(FailureKind.NotSupported, $"{what} is not possible: {NotSupported}.");
 #else
-    private static readonly TimeSpan _gatewayRefresh = TimeSpan.FromSeconds(2);
-
     /// <summary>Why this build neither serves nor connects; null when it does.</summary>
     public static string? NotSupported => null;
 
@@ -116,8 +114,6 @@ internal static class Clustering
             if (address.Directory is { } directory)
             {
                 client.UseSharedStorageClustering(directory);
-                // A client that loses its gateway should hear of the others within seconds.
-                client.Configure<GatewayOptions>(gateways => gateways.GatewayListRefreshPeriod = _gatewayRefresh);
             }
             else
             {

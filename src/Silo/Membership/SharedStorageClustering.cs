@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using Branching.Silo.Membership;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Orleans.Configuration;
 using Orleans.Messaging;
 using Orleans.Providers;
 
@@ -23,6 +24,8 @@ public static class SharedStorageClustering
     /// (<c>Orleans:Clustering:ProviderType</c>).</summary>
     public const string ProviderName = "SharedStorage";
 
+    private static readonly TimeSpan _gatewayRefresh = TimeSpan.FromSeconds(2);
+
     /// <summary>Keeps the table of members in a directory that every node reaches.</summary>
     /// <param name="builder">The silo; its cluster id names the table.</param>
     /// <param name="directory">The directory, on storage that every node and client reaches.</param>
@@ -41,6 +44,8 @@ public static class SharedStorageClustering
         ArgumentNullException.ThrowIfNull(builder);
         AddOptions(builder.Services, directory);
         builder.Services.AddSingleton<IGatewayListProvider, SharedStorageGateways>();
+        // A client that loses its gateway should hear of the others within seconds.
+        builder.Configure<GatewayOptions>(gateways => gateways.GatewayListRefreshPeriod = _gatewayRefresh);
         return builder;
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text;
 using static Branching.RocksDb.Tests.TestStore;
 
@@ -117,6 +118,17 @@ public sealed class CompactionFilterTests
     }
 
     [Fact]
+    public void A_filter_is_let_go_when_its_database_is_closed()
+    {
+        WeakReference letGo = CompactAndClose();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+
+        Assert.False(letGo.IsAlive);
+    }
+
+    [Fact]
     public void An_unfit_name_fails_the_open()
     {
         using TestStore store = new(open: false);
@@ -131,6 +143,16 @@ public sealed class CompactionFilterTests
     };
 
     private static string?[] Values(TestStore store) => [store.Get("a"), store.Get("b"), store.Get("c")];
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference CompactAndClose()
+    {
+        RuleFilter filter = new();
+        using TestStore store = Filled(filter);
+        store.Database.CompactRange(store.Family);
+        Assert.Null(store.Get("b"));
+        return new WeakReference(filter);
+    }
 
     private static TestStore Filled(CompactionFilter filter)
     {

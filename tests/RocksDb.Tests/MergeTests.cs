@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Branching.RocksDb.Interop;
 using static Branching.RocksDb.Tests.TestStore;
@@ -353,6 +354,19 @@ public sealed class MergeTests
         Assert.Equal("", store.Get("empty"));
     }
 
+    [Fact]
+    public void An_operator_is_let_go_when_its_database_is_closed()
+    {
+        using TestStore store = new(open: false);
+
+        WeakReference letGo = OpenMergeAndClose(store);
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+
+        Assert.False(letGo.IsAlive);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("with space")]
@@ -421,6 +435,22 @@ public sealed class MergeTests
             new Dictionary<string, string>(StringComparer.Ordinal) { ["a b"] = "x.y", ["c"] = "plain" }, stored);
     }
 
+    [Fact]
+    public void Of_several_options_files_the_one_with_the_highest_number_counts()
+    {
+        using TestStore store = new(open: false);
+        Directory.CreateDirectory(store.Directory);
+        foreach ((string name, string stored) in (IEnumerable<(string, string)>)
+                 [("999999", "older"), ("1000000", "newest"), ("1000001.dbtmp", "unfinished"), ("000005", "oldest")])
+        {
+            File.WriteAllText(
+                Path.Combine(store.Directory, "OPTIONS-" + name), $"[CFOptions \"f\"]\n  merge_operator={stored}\n");
+        }
+
+        Assert.Equal("newest", StoredMergeOperators.Read(store.Directory)["f"]);
+        Assert.Empty(StoredMergeOperators.Read(store.Below("absent")));
+    }
+
     internal static DatabaseOptions With(MergeOperator mergeOperator) => new()
     {
         CreateIfMissing = true,
@@ -432,6 +462,17 @@ public sealed class MergeTests
         byte[] bytes = new byte[sizeof(long)];
         BinaryPrimitives.WriteInt64LittleEndian(bytes, value);
         return bytes;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference OpenMergeAndClose(TestStore store)
+    {
+        OddOperator odd = new();
+        using RocksDatabase database = RocksDatabase.Open(store.Directory, With(odd));
+        database.CreateColumnFamily("f", new ColumnFamilyOptions { MergeOperator = odd });
+        database.Merge(database.DefaultColumnFamily, Bytes("k"), Bytes("a"), WriteOptions.Buffered);
+        Assert.Equal("merged", database.Text("k"));
+        return new WeakReference(odd);
     }
 
     private static void Add(TestStore store, string key, long value) =>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Branching.RocksDb.Interop;
@@ -129,10 +130,23 @@ internal static class StoredMergeOperators
         return name.Length == 0 || name == "nullptr" ? null : name;
     }
 
-    private static string? Newest(string directory) => Directory.Exists(directory)
-        ? Directory
-            .EnumerateFiles(directory, "OPTIONS-*")
-            .Where(static file => !file.EndsWith(".dbtmp", StringComparison.Ordinal))
-            .Max(StringComparer.Ordinal)
-        : null;
+    /// <summary>The file with the highest number; more than six digits sort wrongly as text.</summary>
+    private static string? Newest(string directory)
+    {
+        const string Prefix = "OPTIONS-";
+        string? newest = null;
+        ulong highest = 0;
+        foreach (string file in Directory.Exists(directory) ? Directory.EnumerateFiles(directory, Prefix + "*") : [])
+        {
+            // Not "OPTIONS-000007.dbtmp", which is being written.
+            ReadOnlySpan<char> number = Path.GetFileName(file.AsSpan())[Prefix.Length..];
+            if (ulong.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
+                && value >= highest)
+            {
+                (newest, highest) = (file, value);
+            }
+        }
+
+        return newest;
+    }
 }

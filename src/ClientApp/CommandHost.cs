@@ -1,4 +1,5 @@
 using System.Text;
+using Branching.ClientApp.Shell.Editing;
 
 namespace Branching.ClientApp;
 
@@ -13,6 +14,16 @@ internal interface ISession : IAsyncDisposable
 /// <param name="Cluster">The address of a cluster; null for an embedded node.</param>
 /// <param name="SharedStorage">Where an embedded node keeps snapshots; null: nowhere.</param>
 internal sealed record SessionTarget(string DataRoot, string? Cluster, string? SharedStorage = null);
+
+/// <summary>How advice is worded: what a person would type where the command was typed.</summary>
+internal interface ICommandWording
+{
+    /// <summary>A command, of the words after <c>branching</c>.</summary>
+    string Command(IReadOnlyList<string> words);
+
+    /// <summary>The command that was typed, with more words at its end.</summary>
+    string Again(IReadOnlyList<string> more);
+}
 
 /// <summary>
 /// Everything that a command meets of the outside: streams, terminal, environment, clock and the way to the grains.
@@ -43,6 +54,15 @@ internal sealed class CommandHost : IDisposable
 
     public Func<SessionTarget, CancellationToken, Task<ISession>> Connect { get; init; } = Sessions.ConnectAsync;
 
+    /// <summary>The terminal to type at; null: there is none, or it cannot place its cursor.</summary>
+    public IShellConsole? Terminal { get; init; }
+
+    /// <summary>How advice is worded; null: as a command line of the program.</summary>
+    public ICommandWording? Wording { get; init; }
+
+    /// <summary>Whether whoever reads the output has had enough, so that stopping is no failure.</summary>
+    public Func<bool> ReaderHasLeft { get; init; } = () => false;
+
     /// <summary>Text to standard output.</summary>
     public TextWriter Out => field ??= new StreamWriter(Output, _utf8, bufferSize: 16 * 1024, leaveOpen: true);
 
@@ -55,7 +75,39 @@ internal sealed class CommandHost : IDisposable
         InputIsTerminal = !Console.IsInputRedirected,
         OutputIsTerminal = !Console.IsOutputRedirected,
         ErrorIsTerminal = !Console.IsErrorRedirected,
+        Terminal = Console.IsInputRedirected || Console.IsOutputRedirected
+            || System.Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb" ? null : new ProcessConsole(),
     };
 
+    /// <summary>The same outside with other streams.</summary>
+    public CommandHost For(Stream input, Stream output, Func<bool> readerHasLeft)
+        => Copy(input, output, Connect, Wording, readerHasLeft);
+
+    /// <summary>The same outside for a command of a shell: with the shell's session and words.</summary>
+    public CommandHost For(ISession session, ICommandWording wording)
+        => Copy(Input, Output, (_, _) => Task.FromResult(session), wording, ReaderHasLeft);
+
     public void Dispose() => Out.Flush();
+
+    private CommandHost Copy(
+        Stream input,
+        Stream output,
+        Func<SessionTarget, CancellationToken, Task<ISession>> connect,
+        ICommandWording? wording,
+        Func<bool> readerHasLeft) => new()
+        {
+            Input = input,
+            Output = output,
+            Error = Error,
+            InputIsTerminal = InputIsTerminal,
+            OutputIsTerminal = OutputIsTerminal,
+            ErrorIsTerminal = ErrorIsTerminal,
+            TerminalWidth = TerminalWidth,
+            Terminal = Terminal,
+            Variable = Variable,
+            Time = Time,
+            Connect = connect,
+            Wording = wording,
+            ReaderHasLeft = readerHasLeft,
+        };
 }

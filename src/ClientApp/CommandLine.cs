@@ -1,8 +1,10 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.Reflection;
 using Branching.ClientApp.Commands;
 using Branching.ClientApp.Demo;
+using Branching.ClientApp.Shell;
 
 namespace Branching.ClientApp;
 
@@ -12,12 +14,29 @@ internal static class CommandLine
     // Long enough to finish the batch under way and flush it after Ctrl-C.
     private static readonly TimeSpan _stopWithin = TimeSpan.FromSeconds(30);
 
+    // Keys may begin with '@': no word is the name of a file with more words.
+    private static readonly ParserConfiguration _parsing = new() { ResponseFileTokenReplacer = null };
+
+    /// <summary>The version of the program.</summary>
+    public static string Version => typeof(CommandLine).Assembly
+        .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
     /// <summary>Runs one command.</summary>
     /// <returns>Its exit code.</returns>
-    public static async Task<int> RunAsync(
+    public static Task<int> RunAsync(
         IReadOnlyList<string> arguments, CommandHost host, CancellationToken cancellationToken = default)
+        => RunAsync(arguments, host, ownsSignals: true, cancellationToken);
+
+    /// <summary>Runs one command of a shell, which handles signals itself.</summary>
+    /// <returns>Its exit code.</returns>
+    public static Task<int> RunInsideAsync(
+        IReadOnlyList<string> arguments, CommandHost host, CancellationToken cancellationToken)
+        => RunAsync(arguments, host, ownsSignals: false, cancellationToken);
+
+    private static async Task<int> RunAsync(
+        IReadOnlyList<string> arguments, CommandHost host, bool ownsSignals, CancellationToken cancellationToken)
     {
-        ParseResult parsed = CreateRoot(host).Parse(arguments);
+        ParseResult parsed = CreateRoot(host).Parse(arguments, _parsing);
         if (parsed.Errors.Count > 0 && parsed.Action is not HelpWithExamples)
         {
             return new Invocation(host, parsed).Report(UsageError(parsed));
@@ -28,7 +47,9 @@ internal static class CommandLine
             Output = host.Out,
             Error = host.Error,
             EnableDefaultExceptionHandler = false,
-            ProcessTerminationTimeout = _stopWithin,
+            ProcessTerminationTimeout = ownsSignals && parsed.CommandResult.Command.Name != ShellCommand.Name
+                ? _stopWithin
+                : null,
         };
         int exitCode = await parsed.InvokeAsync(configuration, cancellationToken);
         await host.Out.FlushAsync(CancellationToken.None);
@@ -63,6 +84,10 @@ internal static class CommandLine
             GarbageCommand.Create(host),
             ClusterCommands.Create(host),
             StatsCommand.Create(host),
+            .. HealthCommands.Create(host),
+            .. UpkeepCommands.Create(host),
+            ColumnCommands.Create(host),
+            ShellCommand.Create(host),
             ServeCommand.Create(host),
             DemoCommand.Create(host),
             DemoWriterCommand.Create(host),
@@ -83,6 +108,11 @@ internal static class CommandLine
         try
         {
             return await body(invocation, cancellationToken);
+        }
+        catch (OperationCanceledException) when (invocation.Host.ReaderHasLeft())
+        {
+            // Nobody reads on, so there is nothing to tell.
+            return ExitCode.Ok;
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {

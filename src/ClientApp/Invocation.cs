@@ -44,12 +44,18 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
     public Screen Screen => field ??= new Screen(Host);
 
     /// <summary>This command line, with more words at its end.</summary>
-    public string Again(params IEnumerable<string> more)
-        => string.Join(' ', ["branching", .. Parsed.Tokens.Select(token => Quote(token.Value)), .. more]);
+    public string Again(params IEnumerable<string> more) => Host.Wording is { } wording
+        ? wording.Again([.. more])
+        : string.Join(' ', ["branching", .. Parsed.Tokens.Select(token => Quote(token.Value)), .. more]);
 
     /// <summary>A command line that works here: the same data directory or cluster as this one.</summary>
     public string Command(params IEnumerable<string> words)
     {
+        if (Host.Wording is { } wording)
+        {
+            return wording.Command([.. words]);
+        }
+
         IEnumerable<string> all = ["branching", .. words];
         if (Target.Cluster is { } cluster)
         {

@@ -19,6 +19,11 @@ public interface INodeGrain : IGrainWithStringKey
     [Alias("describe")]
     ValueTask<NodeDescription> DescribeAsync(CancellationToken cancellationToken = default);
 
+    /// <summary>Every store that is open on the node, with what is open on it; ordered by name.</summary>
+    [AlwaysInterleave]
+    [Alias("list-open-stores")]
+    ValueTask<IReadOnlyList<OpenStoreDescription>> ListOpenStoresAsync(CancellationToken cancellationToken = default);
+
     /// <summary>What the node's disk says of a database, and whether the node serves it.</summary>
     [AlwaysInterleave]
     [ResponseTimeout(CallTimes.Asking)]

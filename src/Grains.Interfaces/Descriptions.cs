@@ -161,6 +161,18 @@ public sealed record BranchSize(
 /// <param name="WriteGroups">Batches those were joined into.</param>
 /// <param name="Syncs">Times the write-ahead log was flushed to the disk for them.</param>
 /// <param name="Poisoned">Why the store refuses writes; null when it does not.</param>
+/// <param name="WrittenBytes">Bytes written to the write-ahead log since the store was opened.</param>
+/// <param name="WaitingRequests">Write requests that wait.</param>
+/// <param name="LogBytes">Write-ahead log files.</param>
+/// <param name="Snapshots">RocksDB snapshots that are held.</param>
+/// <param name="OldestSnapshotAt">When the oldest of them was taken, UTC; null: there is none.</param>
+/// <param name="WritesStopped">Whether RocksDB has stopped writes until compaction has caught up.</param>
+/// <param name="DelayedWriteBytesPerSecond">What RocksDB slows writes down to; 0: it does not.</param>
+/// <param name="BackgroundErrors">Errors of flushes and compactions since the store was opened.</param>
+/// <param name="Tickers">RocksDB's own counters by name; null without statistics.</param>
+/// <param name="BlockCacheBytes">The block cache in use, which all stores of the node share.</param>
+/// <param name="Histograms">RocksDB's own histograms, each a text of percentiles, count and sum; null without
+/// statistics.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.store-figures")]
@@ -175,7 +187,18 @@ public sealed record StoreFigures(
     [property: Id(7)] long Writes,
     [property: Id(8)] long WriteGroups,
     [property: Id(9)] long Syncs,
-    [property: Id(10)] string? Poisoned);
+    [property: Id(10)] string? Poisoned,
+    [property: Id(11)] long WrittenBytes = 0,
+    [property: Id(12)] int WaitingRequests = 0,
+    [property: Id(13)] long LogBytes = 0,
+    [property: Id(14)] int Snapshots = 0,
+    [property: Id(15)] DateTimeOffset? OldestSnapshotAt = null,
+    [property: Id(16)] bool WritesStopped = false,
+    [property: Id(17)] long DelayedWriteBytesPerSecond = 0,
+    [property: Id(18)] long BackgroundErrors = 0,
+    [property: Id(19)] IReadOnlyDictionary<string, long>? Tickers = null,
+    [property: Id(20)] long BlockCacheBytes = 0,
+    [property: Id(21)] IReadOnlyDictionary<string, string>? Histograms = null);
 
 /// <summary>One node of the cluster.</summary>
 /// <param name="Name">The silo's name.</param>

@@ -82,6 +82,31 @@ public interface IStoreGrain : IGrainWithStringKey
     [AlwaysInterleave]
     [Alias("figures")]
     ValueTask<StoreFigures> GetFiguresAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Examines the store: whether it takes writes, and what is wrong.</summary>
+    [AlwaysInterleave]
+    [Alias("health")]
+    ValueTask<StoreHealth> GetHealthAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Closes the store and opens it again after what was wrong was mended, and proves that it takes writes. Other
+    /// callers wait meanwhile.
+    /// </summary>
+    /// <exception cref="BranchingException"><see cref="FailureKind.InUse"/>: scans did not end in time.
+    /// <see cref="FailureKind.Poisoned"/>: only a restart of the node recovers it. Otherwise what still fails.
+    /// </exception>
+    [AlwaysInterleave]
+    [Alias("reopen")]
+    ValueTask<StoreHealth> ReopenAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>The text of one of RocksDB's properties; null when it knows none of that name.</summary>
+    /// <param name="name">Its name, for example <c>rocksdb.stats</c>.</param>
+    /// <param name="columnFamily">Whose property; null is the default one.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    [AlwaysInterleave]
+    [Alias("property")]
+    ValueTask<string?> GetPropertyAsync(
+        string name, string? columnFamily = null, CancellationToken cancellationToken = default);
 }
 
 /// <summary>Owns a database on its node; the data operations are those of the main store. Key: the database's

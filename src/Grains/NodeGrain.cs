@@ -42,6 +42,21 @@ internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
             node.Databases.ListStale());
     }
 
+    public async ValueTask<IReadOnlyList<OpenStoreDescription>> ListOpenStoresAsync(
+        CancellationToken cancellationToken = default)
+    {
+        DataRoot root = OwnRoot();
+        IReadOnlyList<OpenStore> open = await OnStorageAsync(
+            () => Task.Run(root.ListOpenStores, cancellationToken));
+        return open.Select(store => new OpenStoreDescription(
+            store.Label,
+            store.Directory,
+            (StoreCondition)(int)store.Condition,
+            store.References,
+            store.Unused,
+            store.Items.ToDictionary(StringComparer.Ordinal))).ToArray();
+    }
+
     public ValueTask<DatabaseHolding> LookAtDatabaseAsync(
         string database, CancellationToken cancellationToken = default)
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Branching.Storage;
 using Branching.Storage.Ownership;
 using Branching.Storage.Snapshots;
@@ -22,6 +23,7 @@ public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncD
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
+    private readonly IMeterFactory? _meters;
     private readonly Lock _lock = new();
     private DataRoot? _root;
 
@@ -32,7 +34,8 @@ public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncD
         IOptions<OwnershipOptions> ownership,
         IOptions<SnapshotOptions> snapshots,
         ILoggerFactory loggers,
-        TimeProvider time)
+        TimeProvider time,
+        IMeterFactory? meters = null)
     {
         ArgumentNullException.ThrowIfNull(loggers);
         _options = options;
@@ -42,6 +45,7 @@ public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncD
         _loggers = loggers;
         _logger = loggers.CreateLogger<NodeStorage>();
         _time = time;
+        _meters = meters;
     }
 
     /// <summary>The open data root.</summary>
@@ -85,6 +89,11 @@ public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncD
         {
             DataRoot root = await DataRoot.OpenAsync(
                 options, new DataRootSharing(Sharing, Ownership, Snapshots), _loggers, _time, cancellationToken);
+            if (_meters is not null)
+            {
+                root.Measure(_meters);
+            }
+
             Volatile.Write(ref _root, root);
             _logger.DataRootOpened(
                 root.Directory, root.ListDatabases().Count, _time.GetElapsedTime(start).TotalMilliseconds);

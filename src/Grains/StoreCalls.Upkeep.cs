@@ -70,6 +70,17 @@ internal sealed partial class StoreCalls
             statistics.WriteRequests,
             statistics.WriteGroups,
             statistics.SyncGroups,
-            store.Health.Cause?.Message);
+            store.Health.Cause?.Message,
+            statistics.WrittenBytes,
+            statistics.WaitingRequests,
+            statistics.WalBytes,
+            statistics.Snapshots,
+            statistics.OldestSnapshotAt,
+            statistics.WritesStopped,
+            statistics.DelayedWriteBytesPerSecond,
+            statistics.BackgroundErrors,
+            statistics.Tickers,
+            statistics.BlockCacheBytes,
+            statistics.Histograms);
     }
 }

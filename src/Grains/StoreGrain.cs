@@ -59,4 +59,14 @@ internal abstract class StoreGrain(ServingNode node) : Grain
 
     public ValueTask<StoreFigures> GetFiguresAsync(CancellationToken cancellationToken = default)
         => Calls.GetFiguresAsync(cancellationToken);
+
+    public ValueTask<StoreHealth> GetHealthAsync(CancellationToken cancellationToken = default)
+        => Calls.GetHealthAsync(cancellationToken);
+
+    public ValueTask<StoreHealth> ReopenAsync(CancellationToken cancellationToken = default)
+        => Calls.ReopenAsync(cancellationToken);
+
+    public ValueTask<string?> GetPropertyAsync(
+        string name, string? columnFamily = null, CancellationToken cancellationToken = default)
+        => Calls.GetPropertyAsync(name, columnFamily, cancellationToken);
 }

@@ -136,6 +136,7 @@ public sealed partial class Database
         OwnedBy = how;
         Repository = owned.Repository;
         Taker = new SnapshotTaker(owned.Shared, owned.Repository, owned.Access.Snapshots, _time, _logger);
+        owned.Tenure.OnRenewal = (name, succeeded) => _registry.Instruments?.Renewed(name, succeeded);
         Tenure = owned.Tenure;
     }
 

@@ -197,7 +197,7 @@ public sealed partial class Database
         }
     }
 
-    private static BranchSize Measure(string directory, CancellationToken cancellationToken)
+    internal static BranchSize Measure(string directory, CancellationToken cancellationToken)
     {
         long total = 0, unique = 0;
         int files = 0;

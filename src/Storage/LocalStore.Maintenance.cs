@@ -59,7 +59,17 @@ public sealed partial class LocalStore
         (int)Sum("rocksdb.num-files-at-level0"),
         WalBytes(),
         Sum("rocksdb.estimate-pending-compaction-bytes"),
-        OpenCursors));
+        OpenCursors)
+    {
+        Snapshots = (int)Property("rocksdb.num-snapshots"),
+        OldestSnapshotAt = OldestSnapshotAt,
+        WritesStopped = Property("rocksdb.is-write-stopped") != 0,
+        DelayedWriteBytesPerSecond = Property("rocksdb.actual-delayed-write-rate"),
+        BackgroundErrors = Property("rocksdb.background-errors"),
+        RunningFlushes = (int)Property("rocksdb.num-running-flushes"),
+        RunningCompactions = (int)Property("rocksdb.num-running-compactions"),
+        BlockCacheBytes = _resources.BlockCacheUsageBytes,
+    });
 
     private int OpenCursors
     {
@@ -154,10 +164,13 @@ public sealed partial class LocalStore
                 Volatile.Write(ref _tailBytes, 0);
                 _database.Flush(family: null, wait: false);
                 Interlocked.Increment(ref _flushes);
+                NoteBackgroundFlush(null);
             }
         }
         catch (RocksDbException e)
         {
+            NoteBackgroundFlush(LocalStoreFailure.From(e, $"Flushing {Label} in the background"));
+
             // The log still holds everything. RocksDB refuses writes from here on, and the next one says so.
             _logger.BackgroundFlushFailed(Label, e);
         }
@@ -258,4 +271,37 @@ public sealed record StoreStatistics(
     int Level0Files,
     long WalBytes,
     long PendingCompactionBytes,
-    int OpenCursors);
+    int OpenCursors)
+{
+    /// <summary>RocksDB snapshots that are held, those of cursors among them.</summary>
+    public int Snapshots { get; init; }
+
+    /// <summary>When the oldest of them was taken, UTC; <see langword="null"/>: there is none.</summary>
+    public DateTimeOffset? OldestSnapshotAt { get; init; }
+
+    /// <summary>Whether RocksDB has stopped writes until flushes and compactions have caught up.</summary>
+    public bool WritesStopped { get; init; }
+
+    /// <summary>What RocksDB slows writes down to, in bytes a second; 0: it does not.</summary>
+    public long DelayedWriteBytesPerSecond { get; init; }
+
+    /// <summary>Errors of flushes and compactions since the store was opened.</summary>
+    public long BackgroundErrors { get; init; }
+
+    /// <summary>Flushes under way.</summary>
+    public int RunningFlushes { get; init; }
+
+    /// <summary>Compactions under way.</summary>
+    public int RunningCompactions { get; init; }
+
+    /// <summary>The block cache in use, which all stores of the process share, in bytes.</summary>
+    public long BlockCacheBytes { get; init; }
+
+    /// <summary>RocksDB's own counters by name; <see langword="null"/> without
+    /// <see cref="StorageOptions.Statistics"/>.</summary>
+    public IReadOnlyDictionary<string, long>? Tickers { get; init; }
+
+    /// <summary>RocksDB's own histograms by name, each a text of percentiles, count and sum; <see langword="null"/>
+    /// without <see cref="StorageOptions.Statistics"/>.</summary>
+    public IReadOnlyDictionary<string, string>? Histograms { get; init; }
+}

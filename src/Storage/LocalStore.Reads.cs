@@ -19,6 +19,7 @@ public sealed partial class LocalStore
         ArgumentNullException.ThrowIfNull(destination);
         CheckKey(key);
         Enter();
+        using ReadTimer timer = new(_resources.Instruments, StoreOperations.Get);
         try
         {
             bool found = _database.TryGet(Family(columnFamily), key, destination);
@@ -49,6 +50,7 @@ public sealed partial class LocalStore
         Enter();
         try
         {
+            using ReadTimer timer = new(_resources.Instruments, StoreOperations.GetFromMemory);
             bool known = _database.TryGetFromMemory(Family(columnFamily), key, destination, out found);
             Guard?.ThrowIfInvalid();
             return known;
@@ -79,6 +81,7 @@ public sealed partial class LocalStore
         }
 
         Enter();
+        using ReadTimer timer = new(_resources.Instruments, StoreOperations.MultiGet);
         try
         {
             using ReadSnapshot snapshot = _database.NewSnapshot();

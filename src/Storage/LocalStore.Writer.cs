@@ -198,6 +198,8 @@ public sealed partial class LocalStore : IWriteView
 
         long bytes = group.Batch.DataBytes;
         bool sync = group.Sync;
+        Instruments? instruments = _resources.Instruments;
+        long start = instruments is { MeasuresOperations: true } ? _time.GetTimestamp() : 0;
         try
         {
             if (mayWait)
@@ -220,6 +222,11 @@ public sealed partial class LocalStore : IWriteView
         Volatile.Write(ref _lastAcknowledged, end.Value);
         Progress?.NoteWritten(end, _time);
         Count(group, bytes, sync);
+        instruments?.Committed(group.StagedCount, group.Operations, bytes, sync);
+        if (start != 0)
+        {
+            instruments!.CommitTook(_time.GetElapsedTime(start), sync);
+        }
         Acknowledge(group, end);
         NoteWritten(bytes); // May start a flush, which no answer has to wait for.
         return true;

@@ -20,6 +20,15 @@ internal sealed class LocalStoreSeams
     public Func<string, string, bool> TryLink { get; init; } =
         static (existing, link) => LocalFiles.TryCreateHardLink(existing, link, out _);
 
+    /// <summary>Makes and removes a file in a store's directory; fails as the file system does.</summary>
+    public Action<string> ProbeDirectory { get; init; } = static directory =>
+    {
+        // RocksDB passes over names that are none of its own.
+        string path = Path.Combine(directory, $"probe-{Guid.NewGuid():n}.tmp");
+        File.WriteAllBytes(path, [1]);
+        File.Delete(path);
+    };
+
     private sealed class RocksDbCommit : IWriteCommit
     {
         private static readonly WriteOptions _atOnce = new(noSlowdown: true);

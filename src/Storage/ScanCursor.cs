@@ -55,6 +55,7 @@ public sealed class ScanCursor : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(maxEntries, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
         ArgumentNullException.ThrowIfNull(entries);
+        using ReadTimer timer = _store.TimeRead(StoreOperations.Scan);
         return _store.Answered("Scan", () =>
         {
             lock (_lock)

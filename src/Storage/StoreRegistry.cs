@@ -52,7 +52,18 @@ internal sealed class StoreRegistry : IAsyncDisposable
 
     public void Forget(StoreId id) => _slots.TryRemove(id, out _);
 
+    /// <summary>The steps of opened stores that tests replace.</summary>
+    public LocalStoreSeams Seams { get; set; } = LocalStoreSeams.Real;
+
     public TimeProvider Time => _time;
+
+    /// <summary>The stores that are open now.</summary>
+    public IReadOnlyList<OpenStore> ListOpen() =>
+        [.. _slots.Values.Select(slot => slot.Describe()).OfType<OpenStore>().OrderBy(
+            store => store.Label, StringComparer.Ordinal)];
+
+    /// <summary>What the stores count; <see langword="null"/>: nobody asked for it.</summary>
+    public Instruments? Instruments => _resources.Instruments;
 
     public TimeSpan Deadline => _resources.Options.WriteTimeout;
 
@@ -68,7 +79,7 @@ internal sealed class StoreRegistry : IAsyncDisposable
             {
                 // Replaying a log keeps a processor busy for milliseconds, and others write to other stores meanwhile.
                 LocalStore store = await BackgroundThread.RunAsync("branching-open", () => LocalStore.Open(
-                    slot.Directory, slot.Label, _resources, create: false, _logger, _time, slot.Tuning))
+                    slot.Directory, slot.Label, _resources, create: false, _logger, _time, Seams, slot.Tuning))
                     .ConfigureAwait(false);
                 store.Guard = slot.Guard;
                 store.Progress = slot.Progress;
@@ -171,7 +182,7 @@ internal sealed class StoreRegistry : IAsyncDisposable
 }
 
 /// <summary>One store's place in the registry: closed, opening or open, with the number of leases on it.</summary>
-internal sealed class StoreSlot(StoreRegistry registry, string directory, string label)
+internal sealed partial class StoreSlot(StoreRegistry registry, string directory, string label)
 {
     private readonly Lock _lock = new();
     private Task<LocalStore>? _opening;
@@ -217,7 +228,7 @@ internal sealed class StoreSlot(StoreRegistry registry, string directory, string
         lock (_lock)
         {
             ThrowIfRetired();
-            if (_store is null || _closing is not null)
+            if (_store is null || _closing is not null || _reopening is not null)
             {
                 return null;
             }
@@ -239,14 +250,14 @@ internal sealed class StoreSlot(StoreRegistry registry, string directory, string
             lock (_lock)
             {
                 ThrowIfRetired();
-                if (_closing is null && _store is not null)
+                if (_closing is null && _reopening is null && _store is not null)
                 {
                     _leases++;
                     _lastUsed = registry.Time.GetTimestamp();
                     return new StoreLease(this, _store, branch);
                 }
 
-                wait = _closing ?? (_opening ??= OpenAsync());
+                wait = _reopening?.Task ?? _closing ?? (_opening ??= OpenAsync());
             }
 
             await wait.WaitAsync(cancellationToken).ConfigureAwait(false);

@@ -91,6 +91,9 @@ public sealed class StoreResources : IDisposable
     /// <summary>Memory of all stores' unflushed writes, in bytes.</summary>
     public long MemtableBytes => Stores().Sum(store => store.MeasureMemtables().All);
 
+    /// <summary>What the stores count; <see langword="null"/>: nobody asked for it.</summary>
+    internal Instruments? Instruments { get; set; }
+
     internal WriteThreads Threads { get; }
 
     /// <summary>How one store is opened.</summary>
@@ -270,6 +273,9 @@ public sealed class StoreResources : IDisposable
 
         _logger.MemtableBudgetPassed(all, Options.MemtableBudgetBytes, flushed);
     }
+
+    /// <summary>The stores open now.</summary>
+    internal IReadOnlyList<LocalStore> ListStores() => Stores();
 
     private LocalStore[] Stores()
     {

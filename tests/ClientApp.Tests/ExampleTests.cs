@@ -21,7 +21,8 @@ public sealed class ExampleTests(ExampleScene scene) : IClassFixture<ExampleScen
     private static readonly string[] _others = ["jq", "gzip", "zcat"];
 
     // Nobody can be asked here, so what asks refuses.
-    private static readonly string[] _asking = ["drop", "branch delete", "snapshot delete", "gc", "cluster drain"];
+    private static readonly string[] _asking =
+        ["drop", "branch delete", "snapshot delete", "gc", "cluster drain", "column drop", "column clear"];
 
     public static TheoryData<string> Commands =>
         [.. All().Where(command => !_notHere.Contains(command.Name, StringComparer.Ordinal)).Select(Path)];
@@ -99,8 +100,8 @@ public sealed class ExampleScene : IAsyncLifetime
         await File.WriteAllTextAsync(Path.Combine(_directory, "dump.tsv"), "apple\t3\n");
         string[] commands =
         [
-            "create shop", "put shop apple 3", "put shop user/1 Ada", "put shop photo x", "branch create shop topic",
-            "branch create shop review", "snapshot take shop --verify",
+            "create shop", "column create shop users", "put shop apple 3", "put shop user/1 Ada", "put shop photo x",
+            "branch create shop topic", "branch create shop review", "snapshot take shop --verify",
         ];
         foreach (string command in commands)
         {

@@ -18,8 +18,6 @@ internal enum ByteNotation
 /// <summary>Reads and shows keys and values.</summary>
 internal static class ByteText
 {
-    private static readonly UTF8Encoding _strict = new(false, throwOnInvalidBytes: true);
-
     /// <summary>The notation that <c>--hex</c> and <c>--base64</c> ask for.</summary>
     public static ByteNotation NotationOf(ParseResult parsed, Option<bool> hex, Option<bool> base64)
         => (parsed.GetValue(hex), parsed.GetValue(base64)) switch
@@ -40,7 +38,7 @@ internal static class ByteText
             {
                 ByteNotation.Hex => Convert.FromHexString(text),
                 ByteNotation.Base64 => Convert.FromBase64String(text),
-                _ => _strict.GetBytes(text),
+                _ => RawText.ToBytes(text),
             };
         }
         catch (FormatException)

@@ -87,6 +87,20 @@ internal static class Descriptions
         ["writeGroups"] = figures.WriteGroups,
         ["syncs"] = figures.Syncs,
         ["poisoned"] = figures.Poisoned,
+        ["writtenBytes"] = figures.WrittenBytes,
+        ["waitingRequests"] = figures.WaitingRequests,
+        ["logBytes"] = figures.LogBytes,
+        ["snapshots"] = figures.Snapshots,
+        ["oldestSnapshotAt"] = Time(figures.OldestSnapshotAt),
+        ["writesStopped"] = figures.WritesStopped,
+        ["delayedWriteBytesPerSecond"] = figures.DelayedWriteBytesPerSecond,
+        ["backgroundErrors"] = figures.BackgroundErrors,
+        ["blockCacheBytes"] = figures.BlockCacheBytes,
+        ["tickers"] = figures.Tickers is { } tickers
+            ? new JsonObject(tickers.OrderBy(ticker => ticker.Key, StringComparer.Ordinal)
+                .Select(ticker => KeyValuePair.Create(ticker.Key, (JsonNode?)ticker.Value)))
+            : null,
+        ["histograms"] = figures.Histograms is { } histograms ? ToJson(histograms) : null,
     };
 
     public static JsonObject ToJson(NodeDescription node) => new()

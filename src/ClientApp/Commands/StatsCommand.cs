@@ -76,6 +76,7 @@ internal static class StatsCommand
             ("writes since opened", $"{Screen.Number(figures.Writes)} in {Screen.Number(figures.WriteGroups)} groups, "
                 + $"{Screen.Number(figures.Syncs)} syncs"),
         ];
+        facts.AddRange(More(figures));
         if (figures.Poisoned is { } why)
         {
             facts.Add(("refuses writes", why));
@@ -83,6 +84,40 @@ internal static class StatsCommand
 
         invocation.Screen.Facts(facts);
     }
+
+    private static IEnumerable<(string, string)> More(StoreFigures figures)
+    {
+        yield return ("write-ahead log", $"{Screen.Bytes(figures.LogBytes)} in files, "
+            + $"{Screen.Bytes(figures.WrittenBytes)} written since opened");
+        yield return ("block cache", $"{Screen.Bytes(figures.BlockCacheBytes)}, shared by the node's stores");
+        yield return ("open", $"{figures.OpenIterators} scans, {figures.Snapshots} snapshots"
+            + (figures.OldestSnapshotAt is { } oldest ? $", the oldest of {Screen.Time(oldest)}" : ""));
+        yield return ("waiting writes", Screen.Number(figures.WaitingRequests));
+        if (figures.WritesStopped || figures.DelayedWriteBytesPerSecond > 0)
+        {
+            yield return ("stalled", figures.WritesStopped
+                ? "writes are stopped until compaction has caught up"
+                : $"writes are slowed to {Screen.Bytes(figures.DelayedWriteBytesPerSecond)}/s");
+        }
+
+        if (figures.BackgroundErrors > 0)
+        {
+            yield return ("background errors", Screen.Number(figures.BackgroundErrors));
+        }
+
+        foreach ((string name, long value) in Ordered(figures.Tickers).Where(ticker => ticker.Value > 0))
+        {
+            yield return (name, Screen.Number(value));
+        }
+
+        foreach ((string name, string value) in Ordered(figures.Histograms))
+        {
+            yield return (name, value);
+        }
+    }
+
+    private static IEnumerable<KeyValuePair<string, T>> Ordered<T>(IReadOnlyDictionary<string, T>? values)
+        => values?.OrderBy(pair => pair.Key, StringComparer.Ordinal) ?? Enumerable.Empty<KeyValuePair<string, T>>();
 
     private static async Task ShowNodesAsync(
         Invocation invocation, ISession session, CancellationToken cancellationToken)

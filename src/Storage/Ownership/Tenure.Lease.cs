@@ -9,6 +9,24 @@ public sealed partial class Tenure
     private Task _renewing = Task.CompletedTask;
     private ulong _counter;
 
+    /// <summary>How long answers may still be given without another renewal; zero when none may.</summary>
+    public TimeSpan Remaining
+    {
+        get
+        {
+            if (!IsValid || _renewed is not { } renewed)
+            {
+                return TimeSpan.Zero;
+            }
+
+            TimeSpan left = _options.LeaseLength - _options.LeaseMargin - _time.GetElapsedTime(renewed.Timestamp);
+            return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        }
+    }
+
+    /// <summary>Told after each try to renew whether it succeeded.</summary>
+    internal Action<DatabaseName, bool>? OnRenewal { get; set; }
+
     /// <summary>Gives the database up: answers nothing from now on, then lets the next owner in at once.</summary>
     public async Task ReleaseAsync(CancellationToken cancellationToken)
     {
@@ -62,6 +80,7 @@ public sealed partial class Tenure
         try
         {
             await RenewOnceAsync(Ended).ConfigureAwait(false);
+            OnRenewal?.Invoke(Name, true);
             return true;
         }
         catch (StorageException e)
@@ -69,6 +88,7 @@ public sealed partial class Tenure
             if (_endCause is null)
             {
                 _logger.LeaseNotRenewed(Name, Epoch, e);
+                OnRenewal?.Invoke(Name, false);
             }
 
             return false;

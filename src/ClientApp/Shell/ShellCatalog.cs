@@ -1,0 +1,76 @@
+namespace Branching.ClientApp.Shell;
+
+/// <summary>A command that only the shell has.</summary>
+/// <param name="Name">Its first word.</param>
+/// <param name="Usage">Name and arguments.</param>
+/// <param name="Description">What it does, in one line.</param>
+/// <param name="Changes">Whether it can change data.</param>
+internal sealed record ShellBuiltin(string Name, string Usage, string Description, bool Changes = false);
+
+/// <summary>What the shell knows of commands: its own, shorter names for others, and which of them only read.</summary>
+internal static class ShellCatalog
+{
+    /// <summary>Commands that only the shell has.</summary>
+    public static IReadOnlyList<ShellBuiltin> Builtins { get; } =
+    [
+        new("use", "use [DATABASE[/BRANCH]]", "Go to a database and branch; without one, say where you are."),
+        new("branch", "branch [NAME]", "Go to another branch of this database; without one, say where you are."),
+        new("begin", "begin", "Begin a transaction: get, put and delete belong to it until it ends.", Changes: true),
+        new("commit", "commit", "Apply the transaction's writes all together, unless what it read has changed.",
+            Changes: true),
+        new("rollback", "rollback", "Forget the transaction's writes."),
+        new("history", "history", "Show former lines."),
+        new("help", "help [COMMAND]", "Show the commands, or one of them."),
+        new("version", "version", "Show the version of the program."),
+        new("exit", "exit", "Leave; Ctrl-D does too. A transaction that is open is rolled back."),
+    ];
+
+    /// <summary>Other names of commands.</summary>
+    public static IReadOnlyDictionary<string, string[]> Aliases { get; } =
+        new Dictionary<string, string[]>(StringComparer.Ordinal)
+        {
+            ["query"] = ["scan"],
+            ["remove"] = ["delete"],
+            ["branches"] = ["branch", "list"],
+            ["tree"] = ["branch", "tree"],
+            ["snapshots"] = ["snapshot", "list"],
+            ["backups"] = ["backup", "list"],
+            ["columns"] = ["column", "list"],
+            ["clear"] = ["column", "clear"],
+            ["prop"] = ["property"],
+            ["log"] = ["changes"],
+            ["purge-logs"] = ["changes", "purge"],
+            ["quit"] = ["exit"],
+            ["?"] = ["help"],
+        };
+
+    /// <summary>Commands that make no sense inside the shell.</summary>
+    public static IReadOnlySet<string> Outside { get; } =
+        new HashSet<string>(["shell", "serve", "demo", "demo-writer"], StringComparer.Ordinal);
+
+    /// <summary>Commands that name their database themselves: what makes or destroys one, or means the
+    /// cluster.</summary>
+    public static IReadOnlySet<string> NamesItsDatabase { get; } =
+        new HashSet<string>(["create", "drop", "databases", "cluster"], StringComparer.Ordinal);
+
+    /// <summary>Commands that belong to a transaction while one is open.</summary>
+    public static IReadOnlySet<string> Transactional { get; } =
+        new HashSet<string>(["get", "put", "delete"], StringComparer.Ordinal);
+
+    // Whatever is not named here counts as changing something: a new command is refused by a read-only shell until
+    // somebody has thought about it.
+    private static readonly HashSet<string> _reading = new(
+    [
+        "get", "scan", "count", "stats", "health", "property", "databases", "export",
+        "branch list", "branch tree", "branch show", "column list",
+        "snapshot list", "snapshot show", "snapshot verify", "schedule show",
+        "cluster nodes", "cluster databases", "cluster failovers", "cluster quarantine",
+        "backup list", "backup verify", "backup show",
+        "changes", "changes list", "changes show", "changes follow", "changes validate", "changes stats",
+        "open",
+    ], StringComparer.Ordinal);
+
+    /// <summary>Whether a command changes nothing.</summary>
+    public static bool OnlyReads(string path, IReadOnlyList<string> rest)
+        => _reading.Contains(path) || rest.Contains("--dry-run", StringComparer.Ordinal);
+}

@@ -1,0 +1,176 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Branching.Storage.Tests.Branches;
+using Branching.Storage.Tests.LocalStores;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Branching.Storage.Tests.Health;
+
+public sealed class InstrumentsTests : IDisposable
+{
+    // The kinds, units and names that dashboards depend on: a change here is a change for everybody who collects.
+    private static readonly string[] _always =
+    [
+        "Counter branching.lease.renewal.failures {renewal}",
+        "Counter branching.lease.renewals {renewal}",
+        "Counter branching.store.fsyncs {fsync}",
+        "Counter branching.store.write.groups {group}",
+        "Counter branching.store.write.operations {operation}",
+        "Counter branching.store.write.requests {request}",
+        "Counter branching.store.write.size By",
+        "Histogram branching.store.operation.duration s",
+        "ObservableGauge branching.lease.remaining s",
+        "ObservableUpDownCounter branching.block_cache.limit By",
+        "ObservableUpDownCounter branching.block_cache.size By",
+        "ObservableUpDownCounter branching.store.background.errors {error}",
+        "ObservableUpDownCounter branching.store.compaction.pending By",
+        "ObservableUpDownCounter branching.store.cursors {cursor}",
+        "ObservableUpDownCounter branching.store.files.size By",
+        "ObservableUpDownCounter branching.store.level0.files {file}",
+        "ObservableUpDownCounter branching.store.memtable.size By",
+        "ObservableUpDownCounter branching.store.poisoned {store}",
+        "ObservableUpDownCounter branching.store.queue.length {request}",
+        "ObservableUpDownCounter branching.store.references {reference}",
+        "ObservableUpDownCounter branching.store.snapshots {snapshot}",
+        "ObservableUpDownCounter branching.store.stalls {store}",
+        "ObservableUpDownCounter branching.store.wal.size By",
+        "ObservableUpDownCounter branching.stores.open {store}",
+    ];
+
+    private static readonly string[] _withStatistics =
+    [
+        "ObservableCounter branching.rocksdb.tickers {event}",
+        "ObservableGauge branching.rocksdb.histograms 1",
+    ];
+
+    private readonly TemporaryRoot _root = new();
+    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+    private readonly MeterListener _listener = new();
+    private readonly ConcurrentBag<Instrument> _published = [];
+    private readonly ConcurrentDictionary<string, double> _sums = new(StringComparer.Ordinal);
+
+    public InstrumentsTests()
+    {
+        _listener.InstrumentPublished = (instrument, listener) =>
+        {
+            // Other tests of this process have meters of the same name.
+            if (instrument.Meter.Scope == Meters)
+            {
+                _published.Add(instrument);
+                listener.EnableMeasurementEvents(instrument);
+            }
+        };
+        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Add(instrument, value, tags));
+        _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Add(instrument, value, tags));
+        _listener.Start();
+    }
+
+    private IMeterFactory Meters => _services.GetRequiredService<IMeterFactory>();
+
+    public void Dispose()
+    {
+        _listener.Dispose();
+        _services.Dispose();
+        _root.Dispose();
+    }
+
+    [Theory]
+    [InlineData(StatisticsLevel.Off)]
+    [InlineData(StatisticsLevel.Tickers)]
+    [InlineData(StatisticsLevel.All)]
+    public async Task The_instruments_are_exactly_these(StatisticsLevel level)
+    {
+        await using DataRoot root = await OpenAsync(level);
+
+        string[] expected = level == StatisticsLevel.Off ? _always : [.. _always, .. _withStatistics];
+        Assert.Equal(
+            expected.Order(StringComparer.Ordinal),
+            _published.Select(one => $"{one.GetType().Name.Split('`')[0]} {one.Name} {one.Unit}")
+                .Order(StringComparer.Ordinal));
+        Assert.All(_published, one => Assert.False(string.IsNullOrEmpty(one.Description), one.Name));
+        Assert.All(_published, one => Assert.Equal("Branching.Storage", one.Meter.Name));
+    }
+
+    [Fact]
+    public async Task What_is_written_and_read_is_counted_and_timed()
+    {
+        await using DataRoot root = await OpenAsync(StatisticsLevel.Off);
+        Database shop = await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
+        for (int i = 0; i < 3; i++)
+        {
+            await shop.PutAsync("main", $"k{i}", "1");
+        }
+
+        Assert.Equal("k0=1 k1=1 k2=1", await shop.ReadAllAsync("main"));
+
+        Assert.Equal(3, _sums["branching.store.write.requests"]);
+        Assert.Equal(3, _sums["branching.store.write.operations"]);
+        Assert.Equal(3, _sums["branching.store.write.groups"]);
+        Assert.Equal(3, _sums["branching.store.fsyncs"]);
+        Assert.True(_sums["branching.store.write.size"] > 0);
+        Assert.True(_sums.ContainsKey("branching.store.operation.duration operation=commit durability=sync"));
+        Assert.True(_sums.ContainsKey("branching.store.operation.duration operation=scan"));
+    }
+
+    [Fact]
+    public async Task What_is_open_shared_and_wrong_is_measured_when_somebody_collects()
+    {
+        using TestCommit commit = new()
+        {
+            Fault = call => call == 2 ? TestCommit.Failure(RocksDb.RocksDbStatus.IOError) : null,
+        };
+        await using DataRoot root = await OpenAsync(StatisticsLevel.Off);
+        root.Registry.Seams = commit.Seams;
+        Database shop = await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
+        await shop.PutAsync("main", "a", "1");
+        using StoreLease lease = await shop.AcquireAsync(BranchName.Main, default);
+        lease.Store.Flush();
+        await shop.BranchAsync("topic");
+        await Assert.ThrowsAsync<StorageException>(() => shop.PutAsync("main", "b", "1"));
+        using ScanCursor cursor = lease.Store.OpenCursor(TestStore.All());
+
+        _listener.RecordObservableInstruments();
+
+        Assert.Equal(1, _sums["branching.stores.open"]);
+        Assert.Equal(1, _sums["branching.store.references"]);
+        Assert.Equal(1, _sums["branching.store.cursors"]);
+        Assert.Equal(1, _sums["branching.store.poisoned"]);
+        Assert.Equal(0, _sums["branching.store.stalls state=stopped"]);
+        Assert.Equal(8 << 20, _sums["branching.block_cache.limit"]);
+        Assert.True(_sums["branching.store.files.size sharing=shared"] > 0, "the table file is the branch's too");
+        Assert.True(_sums["branching.store.files.size sharing=own"] > 0);
+    }
+
+    [Fact]
+    public async Task Collecting_after_the_root_is_closed_finds_nothing_open()
+    {
+        await using (DataRoot root = await OpenAsync(StatisticsLevel.Off))
+        {
+            await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
+        }
+
+        _listener.RecordObservableInstruments();
+
+        Assert.Equal(0, _sums["branching.stores.open"]);
+    }
+
+    private async Task<DataRoot> OpenAsync(StatisticsLevel level)
+    {
+        StorageOptions options = TemporaryRoot.OptionsFor(_root.Path);
+        options.Statistics = level;
+        DataRoot root = await DataRoot.OpenAsync(options);
+        root.Measure(Meters);
+        return root;
+    }
+
+    private void Add(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+    {
+        string name = instrument.Name;
+        foreach (KeyValuePair<string, object?> tag in tags)
+        {
+            name += $" {tag.Key}={tag.Value}";
+        }
+
+        _sums.AddOrUpdate(name, value, (_, before) => instrument.IsObservable ? value : before + value);
+    }
+}

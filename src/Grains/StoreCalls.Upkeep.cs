@@ -1,3 +1,4 @@
+using System.Globalization;
 using Branching.Storage;
 
 namespace Branching.Grains;
@@ -81,6 +82,12 @@ internal sealed partial class StoreCalls
             statistics.BackgroundErrors,
             statistics.Tickers,
             statistics.BlockCacheBytes,
-            statistics.Histograms);
+            statistics.Histograms?.Where(one => one.Value.Count > 0).ToDictionary(
+                one => one.Key, one => TextOf(one.Value), StringComparer.Ordinal));
     }
+
+    private static string TextOf(RocksDb.HistogramSnapshot histogram) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"p50 {histogram.P50:0.#}, p95 {histogram.P95:0.#}, p99 {histogram.P99:0.#}, max {histogram.P100:0.#}, ")
+        + string.Create(CultureInfo.InvariantCulture, $"average {histogram.Average:0.#} of {histogram.Count}");
 }

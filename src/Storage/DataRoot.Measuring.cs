@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Branching.RocksDb;
 
 namespace Branching.Storage;
 
@@ -10,6 +11,9 @@ public sealed partial class DataRoot
 
     // A look at every file of every open store costs a system call each.
     private static readonly TimeSpan _fileSampleHolds = TimeSpan.FromSeconds(30);
+
+    private static readonly Dictionary<string, long> _noTickers = new(StringComparer.Ordinal);
+    private static readonly Dictionary<string, HistogramSnapshot> _noHistograms = new(StringComparer.Ordinal);
 
     private readonly Lock _sampleLock = new();
     private StoreSample? _sample;
@@ -30,7 +34,7 @@ public sealed partial class DataRoot
     {
         ArgumentNullException.ThrowIfNull(meters);
         _resources.Instruments = new Instruments(
-            meters, Sample, withStatistics: Options.Statistics != StatisticsLevel.Off, _time);
+            meters, Sample, withStatistics: Options.Statistics != StatisticsLevel.DisableAll, _time);
     }
 
     private StoreSample Sample()
@@ -89,9 +93,43 @@ public sealed partial class DataRoot
             StoppedStores = all.Count(one => one.WritesStopped),
             PoisonedStores = stores.Count(entry => !entry.Store.Health.IsHealthy),
             BackgroundErrors = all.Sum(one => one.BackgroundErrors),
+            Tickers = Sum(all),
+            Histograms = Worst(all),
             Leases = [.. _databases.Values.Where(database => database.Tenure is { EndCause: null })
                 .Select(database => (database.Name, database.Tenure!.Remaining))],
         };
+    }
+
+    private static Dictionary<string, long> Sum(StoreStatistics[] stores)
+    {
+        var sums = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach ((string ticker, long value) in stores.SelectMany(one => one.Tickers ?? _noTickers))
+        {
+            sums[ticker] = sums.GetValueOrDefault(ticker) + value;
+        }
+
+        return sums;
+    }
+
+    /// <summary>Percentiles cannot be added up; what a node wants to know of is its worst store.</summary>
+    private static List<(string Name, string Statistic, double Value)> Worst(StoreStatistics[] stores)
+    {
+        var worst = new SortedDictionary<string, HistogramSnapshot>(StringComparer.Ordinal);
+        foreach ((string name, HistogramSnapshot histogram) in stores.SelectMany(
+            one => one.Histograms ?? _noHistograms))
+        {
+            if (histogram.Count > 0 && (!worst.TryGetValue(name, out HistogramSnapshot known)
+                || histogram.P99 > known.P99))
+            {
+                worst[name] = histogram;
+            }
+        }
+
+        return [.. worst.SelectMany(one => new[]
+        {
+            (one.Key, "p50", one.Value.P50), (one.Key, "p95", one.Value.P95), (one.Key, "p99", one.Value.P99),
+            (one.Key, "max", one.Value.P100), (one.Key, "average", one.Value.Average),
+        })];
     }
 
     private (long Own, long Shared) FileBytes(IEnumerable<LocalStore> stores)

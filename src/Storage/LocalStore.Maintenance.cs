@@ -45,31 +45,40 @@ public sealed partial class LocalStore
     }
 
     /// <summary>What is known about the store now. Cheap: no file is read.</summary>
-    public StoreStatistics GetStatistics() => Inside("Statistics", () => new StoreStatistics(
-        LastAcknowledged,
-        Volatile.Read(ref _groups),
-        Volatile.Read(ref _syncGroups),
-        Volatile.Read(ref _requests),
-        Volatile.Read(ref _operations),
-        Volatile.Read(ref _writtenBytes),
-        _queue.Count,
-        Volatile.Read(ref _flushes),
-        Sum("rocksdb.cur-size-all-mem-tables"),
-        Sum("rocksdb.total-sst-files-size"),
-        (int)Sum("rocksdb.num-files-at-level0"),
-        WalBytes(),
-        Sum("rocksdb.estimate-pending-compaction-bytes"),
-        OpenCursors)
+    public StoreStatistics GetStatistics() => Inside("Statistics", MeasureNow);
+
+    private StoreStatistics MeasureNow()
     {
-        Snapshots = (int)Property("rocksdb.num-snapshots"),
-        OldestSnapshotAt = OldestSnapshotAt,
-        WritesStopped = Property("rocksdb.is-write-stopped") != 0,
-        DelayedWriteBytesPerSecond = Property("rocksdb.actual-delayed-write-rate"),
-        BackgroundErrors = Property("rocksdb.background-errors"),
-        RunningFlushes = (int)Property("rocksdb.num-running-flushes"),
-        RunningCompactions = (int)Property("rocksdb.num-running-compactions"),
-        BlockCacheBytes = _resources.BlockCacheUsageBytes,
-    });
+        StatisticsSnapshot? own = _database.GetStatisticsSnapshot();
+        return new StoreStatistics(
+            LastAcknowledged,
+            Volatile.Read(ref _groups),
+            Volatile.Read(ref _syncGroups),
+            Volatile.Read(ref _requests),
+            Volatile.Read(ref _operations),
+            Volatile.Read(ref _writtenBytes),
+            _queue.Count,
+            Volatile.Read(ref _flushes),
+            Sum("rocksdb.cur-size-all-mem-tables"),
+            Sum("rocksdb.total-sst-files-size"),
+            (int)Sum("rocksdb.num-files-at-level0"),
+            WalBytes(),
+            Sum("rocksdb.estimate-pending-compaction-bytes"),
+            OpenCursors)
+        {
+            Snapshots = (int)Property("rocksdb.num-snapshots"),
+            OldestSnapshotAt = OldestSnapshotAt,
+            WritesStopped = Property("rocksdb.is-write-stopped") != 0,
+            DelayedWriteBytesPerSecond = Property("rocksdb.actual-delayed-write-rate"),
+            BackgroundErrors = Property("rocksdb.background-errors"),
+            RunningFlushes = (int)Property("rocksdb.num-running-flushes"),
+            RunningCompactions = (int)Property("rocksdb.num-running-compactions"),
+            BlockCacheBytes = _resources.BlockCacheUsageBytes,
+            Tickers = own?.Tickers.ToDictionary(
+                ticker => ticker.Key, ticker => (long)ticker.Value, StringComparer.Ordinal),
+            Histograms = own?.Histograms,
+        };
+    }
 
     private int OpenCursors
     {
@@ -301,7 +310,7 @@ public sealed record StoreStatistics(
     /// <see cref="StorageOptions.Statistics"/>.</summary>
     public IReadOnlyDictionary<string, long>? Tickers { get; init; }
 
-    /// <summary>RocksDB's own histograms by name, each a text of percentiles, count and sum; <see langword="null"/>
-    /// without <see cref="StorageOptions.Statistics"/>.</summary>
-    public IReadOnlyDictionary<string, string>? Histograms { get; init; }
+    /// <summary>RocksDB's own histograms by name; <see langword="null"/> without
+    /// <see cref="StorageOptions.Statistics"/>.</summary>
+    public IReadOnlyDictionary<string, HistogramSnapshot>? Histograms { get; init; }
 }

@@ -227,6 +227,7 @@ public sealed partial class LocalStore : IWriteView
         {
             instruments!.CommitTook(_time.GetElapsedTime(start), sync);
         }
+
         Acknowledge(group, end);
         NoteWritten(bytes); // May start a flush, which no answer has to wait for.
         return true;

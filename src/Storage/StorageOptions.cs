@@ -88,27 +88,14 @@ public sealed class StorageOptions
     /// <summary>Compression of table files. Default: LZ4.</summary>
     public Compression Compression { get; set; } = Compression.Lz4;
 
-    /// <summary>What RocksDB counts and measures of itself. Default: nothing.</summary>
-    public StatisticsLevel Statistics { get; set; } = StatisticsLevel.Off;
+    /// <summary>
+    /// What RocksDB counts and measures of itself, beside the store's own figures. Default: nothing. RocksDB before
+    /// 8.6 knows no other than this and <see cref="StatisticsLevel.ExceptDetailedTimers"/>, and refuses to open.
+    /// </summary>
+    public StatisticsLevel Statistics { get; set; } = StatisticsLevel.DisableAll;
 
     /// <summary>Path of the native RocksDB library; <see langword="null"/> means the usual places.</summary>
     public string? NativeLibrary { get; set; }
-}
-
-/// <summary>What RocksDB counts and measures of itself, on top of the store's own figures.</summary>
-public enum StatisticsLevel
-{
-    /// <summary>Nothing: no cost.</summary>
-    Off = 0,
-
-    /// <summary>Counters alone.</summary>
-    Tickers = 1,
-
-    /// <summary>Counters, and histograms without those that time what happens under a lock.</summary>
-    Histograms = 2,
-
-    /// <summary>Everything; measurably slower.</summary>
-    All = 3,
 }
 
 /// <summary>Checks each field of <see cref="StorageOptions"/>.</summary>

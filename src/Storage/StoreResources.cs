@@ -108,6 +108,8 @@ public sealed class StoreResources : IDisposable
         BlockCache = ownCache ?? _cache,
         WriteBufferManager = _memtables,
         MaxOpenFiles = Math.Min(tuning?.MaxOpenFilesPerStore ?? int.MaxValue, _maxOpenFiles),
+        StatisticsEnabled = Options.Statistics != StatisticsLevel.DisableAll,
+        StatisticsLevel = Options.Statistics,
         MaxBackgroundJobs = Flushes + Compactions,
 
         // More would take every processor at once from those who write to the parent of the branch that is opened.

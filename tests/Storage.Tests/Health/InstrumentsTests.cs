@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using Branching.RocksDb;
 using Branching.Storage.Tests.Branches;
 using Branching.Storage.Tests.LocalStores;
 using Microsoft.Extensions.DependencyInjection;
@@ -75,14 +76,13 @@ public sealed class InstrumentsTests : IDisposable
     }
 
     [Theory]
-    [InlineData(StatisticsLevel.Off)]
-    [InlineData(StatisticsLevel.Tickers)]
-    [InlineData(StatisticsLevel.All)]
+    [InlineData(StatisticsLevel.DisableAll)]
+    [InlineData(StatisticsLevel.ExceptDetailedTimers)]
     public async Task The_instruments_are_exactly_these(StatisticsLevel level)
     {
         await using DataRoot root = await OpenAsync(level);
 
-        string[] expected = level == StatisticsLevel.Off ? _always : [.. _always, .. _withStatistics];
+        string[] expected = level == StatisticsLevel.DisableAll ? _always : [.. _always, .. _withStatistics];
         Assert.Equal(
             expected.Order(StringComparer.Ordinal),
             _published.Select(one => $"{one.GetType().Name.Split('`')[0]} {one.Name} {one.Unit}")
@@ -94,7 +94,7 @@ public sealed class InstrumentsTests : IDisposable
     [Fact]
     public async Task What_is_written_and_read_is_counted_and_timed()
     {
-        await using DataRoot root = await OpenAsync(StatisticsLevel.Off);
+        await using DataRoot root = await OpenAsync(StatisticsLevel.DisableAll);
         Database shop = await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
         for (int i = 0; i < 3; i++)
         {
@@ -117,9 +117,9 @@ public sealed class InstrumentsTests : IDisposable
     {
         using TestCommit commit = new()
         {
-            Fault = call => call == 2 ? TestCommit.Failure(RocksDb.RocksDbStatus.IOError) : null,
+            Fault = call => call == 2 ? TestCommit.Failure(RocksDbStatus.IOError) : null,
         };
-        await using DataRoot root = await OpenAsync(StatisticsLevel.Off);
+        await using DataRoot root = await OpenAsync(StatisticsLevel.DisableAll);
         root.Registry.Seams = commit.Seams;
         Database shop = await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
         await shop.PutAsync("main", "a", "1");
@@ -142,9 +142,25 @@ public sealed class InstrumentsTests : IDisposable
     }
 
     [Fact]
+    public async Task With_statistics_RocksDBs_own_counters_and_histograms_are_collected()
+    {
+        await using DataRoot root = await OpenAsync(StatisticsLevel.ExceptDetailedTimers);
+        Database shop = await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
+        for (int i = 0; i < 3; i++)
+        {
+            await shop.PutAsync("main", $"k{i}", "1");
+        }
+
+        _listener.RecordObservableInstruments();
+
+        Assert.True(_sums["branching.rocksdb.tickers ticker=rocksdb.number.keys.written"] >= 3);
+        Assert.True(_sums["branching.rocksdb.histograms histogram=rocksdb.db.write.micros statistic=max"] > 0);
+    }
+
+    [Fact]
     public async Task Collecting_after_the_root_is_closed_finds_nothing_open()
     {
-        await using (DataRoot root = await OpenAsync(StatisticsLevel.Off))
+        await using (DataRoot root = await OpenAsync(StatisticsLevel.DisableAll))
         {
             await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
         }

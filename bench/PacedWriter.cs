@@ -5,8 +5,8 @@ using Branching.Storage;
 namespace Branching.Bench;
 
 /// <summary>
-/// Another client of a store: puts a few at every millisecond, whether or not earlier ones were answered. The latency of
-/// a put counts from the millisecond at which it was due, so that a stall is seen by every put it delays.
+/// Another client of a store: puts a few at every millisecond, whether or not earlier ones were answered. The latency
+/// of a put counts from the millisecond at which it was due, so that a stall is seen by every put it delays.
 /// </summary>
 internal sealed class PacedWriter : IAsyncDisposable
 {

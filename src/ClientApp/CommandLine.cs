@@ -76,6 +76,7 @@ internal static class CommandLine
             .. KeyCommands.Create(host),
             ScanCommand.Create(host),
             CountCommand.Create(host),
+            .. RangeCommands.Create(host),
             ImportCommand.Create(host),
             ExportCommand.Create(host),
             BranchCommands.Create(host),

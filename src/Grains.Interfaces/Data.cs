@@ -23,6 +23,12 @@ public enum WriteOperationKind
     /// <summary>Removes every key from <see cref="WriteOperation.Key"/> up to, not including,
     /// <see cref="WriteOperation.Value"/>.</summary>
     DeleteRange = 2,
+
+    /// <summary>Joins the value with the one that is there, by the column family's merge operator.</summary>
+    Merge = 3,
+
+    /// <summary>Puts the value behind the one that is there; an absent key gets it as its value.</summary>
+    Append = 4,
 }
 
 /// <summary>What must be true of a key for a write to be applied.</summary>
@@ -39,6 +45,13 @@ public enum WritePreconditionKind
 }
 
 /// <summary>One operation of a write. Keys: 1 to 65,536 bytes. Values: any bytes, also none.</summary>
+/// <param name="Kind">What is done.</param>
+/// <param name="Key">The key; of a range the first one.</param>
+/// <param name="Value">The value; of a range the first key that stays.</param>
+/// <param name="ColumnFamily">The column family; null is the default one.</param>
+/// <param name="TimeToLive">How long the key lives from now on, in a column family whose keys expire; at least 1 ms, or
+/// <see cref="Timeout.InfiniteTimeSpan"/> for ever. Zero: a put takes the family's default, a merge or an append leaves
+/// what the key has.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.write-operation")]
@@ -46,7 +59,8 @@ public readonly record struct WriteOperation(
     [property: Id(0)] WriteOperationKind Kind,
     [property: Id(1)] ReadOnlyMemory<byte> Key,
     [property: Id(2)] ReadOnlyMemory<byte> Value,
-    [property: Id(3)] string? ColumnFamily = null);
+    [property: Id(3)] string? ColumnFamily = null,
+    [property: Id(4)] TimeSpan TimeToLive = default);
 
 /// <summary>One condition of a write.</summary>
 [GenerateSerializer]
@@ -75,6 +89,83 @@ public readonly record struct GetRequest(
 public readonly record struct GetResponse(
     [property: Id(0)] bool Found,
     [property: Id(1)] ReadOnlyMemory<byte> Value);
+
+/// <summary>Asks about keys of one column family without their values, as of one moment.</summary>
+/// <param name="Keys">1 to 100,000 of 1 to 65,536 bytes.</param>
+/// <param name="ColumnFamily">The column family; null is the default one.</param>
+[GenerateSerializer]
+[Immutable]
+[Alias("branching.inspect-request")]
+public sealed record InspectRequest(
+    [property: Id(0)] IReadOnlyList<ReadOnlyMemory<byte>> Keys,
+    [property: Id(1)] string? ColumnFamily = null);
+
+/// <summary>What is known of one key.</summary>
+/// <param name="Exists">Whether it has a value.</param>
+/// <param name="ValueBytes">The length of that value; 0 without one.</param>
+/// <param name="TimeToLive">What is left of its life; null: it does not expire, or does not exist.</param>
+[GenerateSerializer]
+[Immutable]
+[Alias("branching.key-inspection")]
+public readonly record struct KeyInspection(
+    [property: Id(0)] bool Exists,
+    [property: Id(1)] long ValueBytes,
+    [property: Id(2)] TimeSpan? TimeToLive = null);
+
+/// <summary>In the order of the keys that were asked about.</summary>
+[GenerateSerializer]
+[Immutable]
+[Alias("branching.inspect-response")]
+public sealed record InspectResponse([property: Id(0)] IReadOnlyList<KeyInspection> Keys);
+
+/// <summary>Asks for the value of one key, and removes the key in the same step.</summary>
+/// <param name="Key">1 to 65,536 bytes.</param>
+/// <param name="ColumnFamily">The column family; null is the default one.</param>
+/// <param name="Durability">When the answer is given.</param>
+[GenerateSerializer]
+[Immutable]
+[Alias("branching.take-request")]
+public readonly record struct TakeRequest(
+    [property: Id(0)] ReadOnlyMemory<byte> Key,
+    [property: Id(1)] string? ColumnFamily = null,
+    [property: Id(2)] WriteDurability Durability = WriteDurability.Sync);
+
+/// <summary>Asks to remove everything that a range holds, step by step.</summary>
+/// <param name="Range">The keys.</param>
+/// <param name="ColumnFamily">The column family; null is the default one.</param>
+/// <param name="BatchKeys">Keys removed in one step. Range: 1 to 1,000,000.</param>
+[GenerateSerializer]
+[Immutable]
+[Alias("branching.clear-request")]
+public sealed record ClearRequest(
+    [property: Id(0)] KeyRange Range,
+    [property: Id(1)] string? ColumnFamily = null,
+    [property: Id(2)] int BatchKeys = 10_000);
+
+/// <summary>What was removed.</summary>
+/// <param name="Removed">Keys.</param>
+/// <param name="Steps">Writes that removed them.</param>
+[GenerateSerializer]
+[Immutable]
+[Alias("branching.clear-response")]
+public readonly record struct ClearResponse([property: Id(0)] long Removed, [property: Id(1)] int Steps);
+
+/// <summary>A column family, and what is fixed about it for as long as it exists.</summary>
+/// <param name="Name">1 to 64 characters of <c>[A-Za-z0-9._-]</c>.</param>
+/// <param name="Merge">Name of its merge operator: <c>add</c>, <c>add-int64</c>, <c>append</c>, or one that the node
+/// was started with. Null: it takes no merges.</param>
+/// <param name="Expires">Whether its keys can expire.</param>
+/// <param name="DefaultTimeToLive">How long a key lives that is put without a time of its own. Null: for ever.</param>
+/// <param name="EstimatedKeys">About how many keys it holds; not looked at when it is created.</param>
+[GenerateSerializer]
+[Immutable]
+[Alias("branching.column-family")]
+public sealed record ColumnFamilyDescription(
+    [property: Id(0)] string Name,
+    [property: Id(1)] string? Merge = null,
+    [property: Id(2)] bool Expires = false,
+    [property: Id(3)] TimeSpan? DefaultTimeToLive = null,
+    [property: Id(4)] long EstimatedKeys = 0);
 
 /// <summary>Asks for the values of several keys of one column family, as of one moment.</summary>
 [GenerateSerializer]
@@ -153,6 +244,7 @@ public readonly record struct KeyRange(
 /// <param name="KeysOnly">Values are left empty.</param>
 /// <param name="Continuation">Empty, or what the page before answered.</param>
 /// <param name="ColumnFamily">The column family; null is the default one.</param>
+/// <param name="Offset">Entries passed over at the beginning, 0 or more; ignored with a continuation.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.scan-request")]
@@ -162,7 +254,8 @@ public sealed record ScanRequest(
     [property: Id(2)] bool Reverse = false,
     [property: Id(3)] bool KeysOnly = false,
     [property: Id(4)] ReadOnlyMemory<byte> Continuation = default,
-    [property: Id(5)] string? ColumnFamily = null);
+    [property: Id(5)] string? ColumnFamily = null,
+    [property: Id(6)] long Offset = 0);
 
 /// <summary>A key with its value.</summary>
 [GenerateSerializer]
@@ -184,6 +277,12 @@ public sealed record ScanResponse(
     [property: Id(1)] ReadOnlyMemory<byte> Continuation);
 
 /// <summary>Asks for a whole range as a stream of pages, all as of one moment.</summary>
+/// <param name="Range">The keys wanted.</param>
+/// <param name="Reverse">From the end of the range to its beginning.</param>
+/// <param name="KeysOnly">Values are left empty.</param>
+/// <param name="ColumnFamily">The column family; null is the default one.</param>
+/// <param name="Offset">Entries passed over at the beginning, 0 or more.</param>
+/// <param name="ValuesOnly">Keys are left empty.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.stream-request")]
@@ -191,12 +290,14 @@ public sealed record StreamRequest(
     [property: Id(0)] KeyRange Range,
     [property: Id(1)] bool Reverse = false,
     [property: Id(2)] bool KeysOnly = false,
-    [property: Id(3)] string? ColumnFamily = null);
+    [property: Id(3)] string? ColumnFamily = null,
+    [property: Id(4)] long Offset = 0,
+    [property: Id(5)] bool ValuesOnly = false);
 
 /// <summary>Asks how many keys a range has.</summary>
 /// <param name="Range">The keys to count.</param>
-/// <param name="Estimate">Answer RocksDB's estimate for the whole column family at once; the range must be
-/// unbounded.</param>
+/// <param name="Estimate">Answer at once, about right: for a whole column family from RocksDB's figures, for a range by
+/// its share of the bytes. A range with few keys is counted all the same, and the answer says so.</param>
 /// <param name="ColumnFamily">The column family; null is the default one.</param>
 [GenerateSerializer]
 [Immutable]
@@ -211,3 +312,13 @@ public sealed record CountRequest(
 [Immutable]
 [Alias("branching.count-response")]
 public readonly record struct CountResponse([property: Id(0)] long Count, [property: Id(1)] bool IsEstimate);
+
+/// <summary>Asks how many bytes a range takes.</summary>
+/// <param name="Range">The keys.</param>
+/// <param name="ColumnFamily">The column family; null is the default one.</param>
+[GenerateSerializer]
+[Immutable]
+[Alias("branching.measure-request")]
+public sealed record MeasureRequest(
+    [property: Id(0)] KeyRange Range,
+    [property: Id(1)] string? ColumnFamily = null);

@@ -48,6 +48,39 @@ public interface IStoreGrain : IGrainWithStringKey
     [Alias("count")]
     ValueTask<CountResponse> CountAsync(CountRequest request, CancellationToken cancellationToken = default);
 
+    /// <summary>Which keys exist, how long their values are and how long they live; no value is sent.</summary>
+    [AlwaysInterleave]
+    [Alias("inspect")]
+    ValueTask<InspectResponse> InspectAsync(InspectRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Removes a key and answers the value that it had: no other caller gets the same one.</summary>
+    /// <remarks>When the answer is lost, so is the value: a time-out means that the key may be gone.</remarks>
+    [AlwaysInterleave]
+    [Alias("take")]
+    ValueTask<GetResponse> TakeAsync(TakeRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>About how many bytes a range takes on the disk; deleted data count until they are compacted.</summary>
+    [AlwaysInterleave]
+    [Alias("measure")]
+    ValueTask<long> MeasureAsync(MeasureRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Removes what a range holds now, step by step. Durable on return; repeating it is safe.</summary>
+    [AlwaysInterleave]
+    [Alias("clear")]
+    ValueTask<ClearResponse> ClearAsync(ClearRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>The store's column families, in ordinal order of their names.</summary>
+    [AlwaysInterleave]
+    [Alias("describe-column-families")]
+    ValueTask<IReadOnlyList<ColumnFamilyDescription>> DescribeColumnFamiliesAsync(
+        CancellationToken cancellationToken = default);
+
+    /// <summary>Adds a column family with a merge operator, or whose keys expire. Durable on return.</summary>
+    [AlwaysInterleave]
+    [Alias("add-column-family")]
+    ValueTask AddColumnFamilyAsync(
+        ColumnFamilyDescription family, CancellationToken cancellationToken = default);
+
     /// <summary>Names of the store's column families, in ordinal order; "default" always exists.</summary>
     [AlwaysInterleave]
     [Alias("column-families")]

@@ -50,15 +50,10 @@ internal sealed partial class StoreCalls
                 return new CountResponse(count, IsEstimate: false);
             }
 
-            if (!request.Range.From.IsEmpty || !request.Range.To.IsEmpty)
-            {
-                throw GrainFailure.Refused(
-                    "An estimate covers a whole column family; leave the range open on both sides, or count exactly.");
-            }
-
-            return new CountResponse(
-                await Task.Run(() => branch.Store.EstimateCount(request.ColumnFamily), cancellationToken),
-                IsEstimate: true);
+            CountEstimate about = await Task.Run(
+                () => branch.Store.EstimateCount(request.ColumnFamily, ToStorage(request.Range), cancellationToken),
+                cancellationToken);
+            return new CountResponse(about.Keys, !about.IsExact);
         },
         cancellationToken);
 
@@ -76,12 +71,7 @@ internal sealed partial class StoreCalls
     private async ValueTask<GetResponse> GetAsync(LocalStore store, GetRequest request)
     {
         ValueBuffer buffer = new();
-        if (!store.TryGetFromMemory(request.ColumnFamily, request.Key.Span, buffer, out bool found))
-        {
-            found = await Task.Run(() => store.TryGet(request.ColumnFamily, request.Key.Span, buffer));
-        }
-
-        if (!found)
+        if (!await store.GetAsync(request.ColumnFamily, request.Key, buffer))
         {
             return default;
         }
@@ -117,7 +107,7 @@ internal sealed partial class StoreCalls
         return new MultiGetResponse(answers);
     }
 
-    private StorageException TooLarge(int keyBytes, int valueBytes) => new(
+    private StorageException TooLarge(int keyBytes, long valueBytes) => new(
         Storage.FailureKind.RequestTooLarge,
         $"The value of a key of {keyBytes} bytes in {Label} has {valueBytes} bytes, more than the " +
         $"{node.Options.MaxResponseBytes} that one answer may have (MaxResponseBytes). Read it with " +
@@ -132,7 +122,7 @@ internal sealed partial class StoreCalls
         {
             WriteOperation from = request.Operations[i];
             operations[i] = new Storage.WriteOperation(
-                (WriteKind)(int)from.Kind, from.ColumnFamily, from.Key, from.Value);
+                (WriteKind)(int)from.Kind, from.ColumnFamily, from.Key, from.Value, from.TimeToLive);
         }
 
         Precondition[]? preconditions = null;

@@ -31,7 +31,8 @@ internal sealed partial class StoreCalls
                 self.MaxResponseBytes,
                 request.KeysOnly,
                 resumes ? Continuation.Parse(request.Continuation, here).LastKey : default,
-                resumes);
+                resumes,
+                request.Offset);
             return self.Answer(await Task.Run(() => branch.Store.Scan(scan), cancellationToken), here);
         },
         cancellationToken);
@@ -101,14 +102,22 @@ internal sealed partial class StoreCalls
         (_, StoreLease lease) = await AcquireAsync(cancellationToken);
         try
         {
-            Storage.ScanRequest scan = new(
-                request.ColumnFamily,
-                ToStorage(request.Range),
-                request.Reverse,
-                StreamPageEntries,
-                node.Options.StreamPageBytes,
-                request.KeysOnly);
-            OpenStream stream = new(lease, await Task.Run(() => lease.Store.OpenCursor(scan), cancellationToken));
+            if (request.KeysOnly && request.ValuesOnly)
+            {
+                throw GrainFailure.Refused("A stream of keys only and of values only at once would be of nothing.");
+            }
+
+            RangeOptions range = new()
+            {
+                ColumnFamily = request.ColumnFamily,
+                Range = ToStorage(request.Range),
+                Reverse = request.Reverse,
+                Offset = request.Offset,
+                Content = request.KeysOnly ? RangeContent.KeysOnly
+                    : request.ValuesOnly ? RangeContent.ValuesOnly : RangeContent.All,
+            };
+            OpenStream stream = new(
+                lease, await Task.Run(() => lease.Store.OpenCursor(range, cancellationToken), cancellationToken));
             _streams.Add(stream);
             node.Instruments.StreamOpened();
             return stream;

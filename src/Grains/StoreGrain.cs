@@ -41,6 +41,27 @@ internal abstract class StoreGrain(ServingNode node) : Grain
     public ValueTask<CountResponse> CountAsync(CountRequest request, CancellationToken cancellationToken = default)
         => Calls.CountAsync(request, cancellationToken);
 
+    public ValueTask<InspectResponse> InspectAsync(
+        InspectRequest request, CancellationToken cancellationToken = default)
+        => Calls.InspectAsync(request, cancellationToken);
+
+    public ValueTask<GetResponse> TakeAsync(TakeRequest request, CancellationToken cancellationToken = default)
+        => Calls.TakeAsync(request, cancellationToken);
+
+    public ValueTask<long> MeasureAsync(MeasureRequest request, CancellationToken cancellationToken = default)
+        => Calls.MeasureAsync(request, cancellationToken);
+
+    public ValueTask<ClearResponse> ClearAsync(ClearRequest request, CancellationToken cancellationToken = default)
+        => Calls.ClearAsync(request, cancellationToken);
+
+    public ValueTask<IReadOnlyList<ColumnFamilyDescription>> DescribeColumnFamiliesAsync(
+        CancellationToken cancellationToken = default)
+        => Calls.DescribeColumnFamiliesAsync(cancellationToken);
+
+    public async ValueTask AddColumnFamilyAsync(
+        ColumnFamilyDescription family, CancellationToken cancellationToken = default)
+        => await Calls.AddColumnFamilyAsync(family, cancellationToken);
+
     public ValueTask<IReadOnlyList<string>> ListColumnFamiliesAsync(CancellationToken cancellationToken = default)
         => Calls.ListColumnFamiliesAsync(cancellationToken);
 

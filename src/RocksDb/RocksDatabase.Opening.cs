@@ -35,8 +35,11 @@ public sealed partial class RocksDatabase
     /// <param name="options">How; read during the call.</param>
     /// <param name="errorIfWalExists">Whether writes that are only in the log fail the open. Otherwise the log is
     /// replayed into memory.</param>
+    /// <param name="families">Families to open; all that exist when absent.</param>
     /// <exception cref="RocksDbException">As for <see cref="Open"/>, except the lock.</exception>
-    public static RocksDatabase OpenReadOnly(string path, DatabaseOptions options, bool errorIfWalExists = false)
+    public static RocksDatabase OpenReadOnly(
+        string path, DatabaseOptions options, bool errorIfWalExists = false,
+        IReadOnlyList<ColumnFamilyDescriptor>? families = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         string directory = NameRules.RequirePath(path);
@@ -44,10 +47,10 @@ public sealed partial class RocksDatabase
         unsafe
         {
             return OpenWith(
-                directory, options, AllFamilies(directory), readsOnly: true,
-                (native, path, count, names, familyOptions, families, ref error) =>
+                directory, options, families ?? AllFamilies(directory), readsOnly: true,
+                (native, path, count, names, familyOptions, handles, ref error) =>
                     Native.rocksdb_open_for_read_only_column_families(
-                        native, path, count, names, familyOptions, families, Flag.Of(errorIfWalExists), ref error));
+                        native, path, count, names, familyOptions, handles, Flag.Of(errorIfWalExists), ref error));
         }
     }
 

@@ -71,10 +71,12 @@ public sealed partial class DataRoot
     {
         try
         {
-            using RocksDatabase opened = RocksDatabase.OpenReadOnly(store, _resources.CreateDatabaseOptions(false));
+            using RocksDatabase opened = RocksDatabase.OpenReadOnly(
+                store, _resources.CreateDatabaseOptions(false), families: _resources.Merges.Describe(store, store));
             return (opened.LatestSequence, null);
         }
-        catch (Exception e) when (e is RocksDbException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is RocksDbException or StorageException or IOException
+            or UnauthorizedAccessException)
         {
             return (null, e.Message);
         }

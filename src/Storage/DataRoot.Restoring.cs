@@ -151,7 +151,8 @@ public sealed partial class DataRoot
             progress), Planner().Plan([manifest], Directory), tuning);
     }
 
-    private SnapshotRestorer Planner() => new(SnapshotsHere, _time, _logger, _disk);
+    private SnapshotRestorer Planner() =>
+        new(SnapshotsHere, _time, _logger, _disk) { Merges = _resources.Merges };
 
     private SnapshotOptions SnapshotsHere => _shared?.Snapshots ?? new SnapshotOptions();
 

@@ -144,6 +144,12 @@ public enum FailureKind
     /// <summary>A safety rule refused it; the message says which, and how to override it.</summary>
     Refused = 46,
 
+    /// <summary>The store is open for reading only.</summary>
+    ReadOnly = 55,
+
+    /// <summary>A column family needs a merge operator that this program does not have; the message names it.</summary>
+    MergeOperatorMissing = 56,
+
     /// <summary>A stored key or value is nothing that the codec it is read with would have written.</summary>
     NotDecodable = 65,
 }

@@ -19,10 +19,10 @@ public sealed partial class LocalStore
     private WriteGroup? _callersGroup;
     private long _refusedAt;
 
-    // A synced write blocks for the disk, and a precondition may read it.
-    private bool MayWriteAtOnce(WriteRequest request, WriteTicket ticket)
+    // A synced write blocks for the disk, and a precondition, a merge and an append may read it.
+    private bool MayWriteAtOnce(WriteRequest request, WriteTicket ticket, bool reads)
     {
-        if (request.Durability == Durability.Sync || ticket.Bytes > AtOnceMaxBytes
+        if (request.Durability == Durability.Sync || ticket.Bytes > AtOnceMaxBytes || reads
             || request.Preconditions is { Count: > 0 })
         {
             return false;

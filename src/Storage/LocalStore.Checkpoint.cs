@@ -29,6 +29,7 @@ public sealed partial class LocalStore
         Enter();
         try
         {
+            ThrowIfReadOnly();
             ThrowIfPoisoned();
             if (!_resources.TryReserve(directory))
             {

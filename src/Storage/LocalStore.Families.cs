@@ -12,14 +12,29 @@ public sealed partial class LocalStore
     public IReadOnlyList<string> ColumnFamilies =>
         [.. Volatile.Read(ref _families).Keys.Order(StringComparer.Ordinal)];
 
+    /// <summary>The column families with what is fixed about each, in the order of their names. May read the
+    /// disk.</summary>
+    public IReadOnlyList<FamilyDescription> DescribeFamilies() =>
+    [
+        .. ColumnFamilies.Select(name => new FamilyDescription(
+            name, TraitsOf(Family(name))?.Settings ?? FamilySettings.Plain, EstimateCount(name))),
+    ];
+
     /// <summary>Creates a column family. Durable on return. Blocking.</summary>
     /// <param name="name">1 to 64 of <c>A-Z a-z 0-9 . _ -</c>.</param>
+    /// <param name="settings">What is fixed about it for good; plain when left out.</param>
     /// <exception cref="StorageException">
-    /// <see cref="FailureKind.InvalidName"/>, <see cref="FailureKind.ColumnFamilyExists"/>.
+    /// <see cref="FailureKind.InvalidName"/>, <see cref="FailureKind.ColumnFamilyExists"/>;
+    /// <see cref="FailureKind.MergeOperatorMissing"/>: the operator is unknown;
+    /// <see cref="FailureKind.InvalidArgument"/>: a time to live outside of its range.
     /// </exception>
-    public void CreateColumnFamily(string name)
+    public void CreateColumnFamily(string name, FamilySettings? settings = null)
     {
         CheckFamilyName(name);
+        FamilySettings wanted = settings ?? FamilySettings.Plain;
+        CheckSettings(name, wanted);
+        FamilyIdentity full = new(name, wanted);
+        FamilyTraits? traits = _resources.Merges.TraitsOf(full, Label);
         ChangeFamilies($"Creating column family '{name}'", () =>
         {
             if (_families.ContainsKey(name))
@@ -28,7 +43,7 @@ public sealed partial class LocalStore
                     FailureKind.ColumnFamilyExists, $"{Label} already has a column family '{name}'.");
             }
 
-            _database.CreateColumnFamily(name, _resources.CreateFamilyOptions(_tuning));
+            _database.CreateColumnFamily(full.ToNative(), _resources.CreateFamilyOptions(_tuning, traits));
         });
     }
 
@@ -64,9 +79,10 @@ public sealed partial class LocalStore
         {
             lock (_commitLock)
             {
+                ThrowIfReadOnly();
                 ThrowIfPoisoned();
                 change();
-                Volatile.Write(ref _families, FamiliesOf(_database));
+                Volatile.Write(ref _families, TakeFamilies());
             }
         }
         catch (RocksDbException e)
@@ -78,6 +94,21 @@ public sealed partial class LocalStore
             _gate.Exit();
         }
     }
+
+    private static void CheckSettings(string name, FamilySettings settings)
+    {
+        if (settings.DefaultTimeToLive is { } lives && (!settings.Expires || !IsTimeToLive(lives)))
+        {
+            throw new StorageException(
+                FailureKind.InvalidArgument,
+                $"Column family '{name}' was not created: " + (settings.Expires
+                    ? $"a default time to live of {lives} is outside of 1 ms to {ExpiryStamp.MaxMilliseconds} ms."
+                    : "it has a default time to live, but its keys do not expire. Let them, or leave the time out."));
+        }
+    }
+
+    private static bool IsTimeToLive(TimeSpan lives) =>
+        lives.TotalMilliseconds is >= 1 and <= ExpiryStamp.MaxMilliseconds;
 
     private static void CheckFamilyName(string name)
     {

@@ -25,6 +25,7 @@ public sealed partial class LocalStore
     /// <summary>Writes all unflushed writes to table files. Blocking.</summary>
     public void Flush() => Inside("Flush", () =>
     {
+        ThrowIfReadOnly();
         ThrowIfPoisoned();
         Volatile.Write(ref _tailBytes, 0);
         _database.Flush(family: null, wait: true);
@@ -37,6 +38,7 @@ public sealed partial class LocalStore
         CheckRange(range);
         Inside("Compact", () =>
         {
+            ThrowIfReadOnly();
             // RocksDB's upper bound is inclusive: one key too many is compacted, which changes no content.
             _database.CompactRange(
                 Family(columnFamily), range.From.Span, !range.From.IsEmpty, range.To.Span, !range.To.IsEmpty);
@@ -86,7 +88,7 @@ public sealed partial class LocalStore
         {
             lock (_cursorLock)
             {
-                return _cursors.Count;
+                return _cursors.Count + _readers.Count;
             }
         }
     }
@@ -168,7 +170,7 @@ public sealed partial class LocalStore
 
         try
         {
-            if (Health.IsHealthy)
+            if (Health.IsHealthy && !IsReadOnly)
             {
                 Volatile.Write(ref _tailBytes, 0);
                 _database.Flush(family: null, wait: false);
@@ -192,7 +194,7 @@ public sealed partial class LocalStore
 
     private void FlushTailBeforeClosing()
     {
-        if (!Health.IsHealthy || TailBytes < TailWorthFlushingBytes)
+        if (IsReadOnly || !Health.IsHealthy || TailBytes < TailWorthFlushingBytes)
         {
             return;
         }

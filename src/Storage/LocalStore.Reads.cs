@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Frozen;
 using Branching.RocksDb;
 
 namespace Branching.Storage;
@@ -22,7 +21,7 @@ public sealed partial class LocalStore
         using ReadTimer timer = new(_resources.Instruments, StoreOperations.Get);
         try
         {
-            bool found = _database.TryGet(Family(columnFamily), key, destination);
+            bool found = TryRead(Family(columnFamily), key, destination, out _);
             Guard?.ThrowIfInvalid();
             return found;
         }
@@ -51,7 +50,7 @@ public sealed partial class LocalStore
         try
         {
             using ReadTimer timer = new(_resources.Instruments, StoreOperations.GetFromMemory);
-            bool known = _database.TryGetFromMemory(Family(columnFamily), key, destination, out found);
+            bool known = TryReadFromMemory(Family(columnFamily), key, destination, out found);
             Guard?.ThrowIfInvalid();
             return known;
         }
@@ -86,8 +85,9 @@ public sealed partial class LocalStore
         {
             using ReadSnapshot snapshot = _database.NewSnapshot();
             using ReadOptions options = new() { Snapshot = snapshot };
-            using MultiGetResult result = _database.MultiGet(Family(columnFamily), keys, options);
-            ReadOnlyMemory<byte>?[] values = CopyOut(result);
+            ColumnFamily family = Family(columnFamily);
+            using MultiGetResult result = _database.MultiGet(family, keys, options);
+            ReadOnlyMemory<byte>?[] values = CopyOut(result, TraitsOf(family));
             Guard?.ThrowIfInvalid();
             return values;
         }
@@ -102,8 +102,9 @@ public sealed partial class LocalStore
     }
 
     // One array holds all values: a hundred small values are one allocation, not a hundred.
-    private static ReadOnlyMemory<byte>?[] CopyOut(MultiGetResult result)
+    private ReadOnlyMemory<byte>?[] CopyOut(MultiGetResult result, FamilyTraits? traits)
     {
+        long now = traits is null ? 0 : Now();
         int total = 0;
         for (int i = 0; i < result.Count; i++)
         {
@@ -115,7 +116,7 @@ public sealed partial class LocalStore
         int position = 0;
         for (int i = 0; i < values.Length; i++)
         {
-            if (result.TryGet(i, out ReadOnlySpan<byte> value))
+            if (result.TryGet(i, out ReadOnlySpan<byte> value) && IsLive(traits, now, ref value))
             {
                 value.CopyTo(bytes.AsSpan(position));
                 values[i] = bytes.AsMemory(position, value.Length);
@@ -140,9 +141,6 @@ public sealed partial class LocalStore
 
     private StorageException NoSuchFamily(string name) => new(
         FailureKind.ColumnFamilyNotFound, $"{Label} has no column family '{Names.Show(name)}'; create it first.");
-
-    private static FrozenDictionary<string, ColumnFamily> FamiliesOf(RocksDatabase database) =>
-        database.ColumnFamilies.ToFrozenDictionary(family => family.Name, StringComparer.Ordinal);
 
     private static void CheckKey(ReadOnlySpan<byte> key)
     {

@@ -1,12 +1,9 @@
-using System.Globalization;
 using Branching.RocksDb;
 
 namespace Branching.Storage;
 
 public sealed partial class LocalStore
 {
-    private const int CountCancellationInterval = 4096;
-
     private readonly HashSet<ScanCursor> _cursors = [];
     private readonly Lock _cursorLock = new();
 
@@ -29,9 +26,44 @@ public sealed partial class LocalStore
     public ScanCursor OpenCursor(ScanRequest request)
     {
         Check(request);
-        return Answered("Scan", () =>
+        RangeOptions options = new()
         {
-            ScanCursor cursor = new(this, _database, Family(request.ColumnFamily), request);
+            ColumnFamily = request.ColumnFamily,
+            Range = request.Range,
+            Reverse = request.Reverse,
+            Offset = request.HasResume ? 0 : request.Offset,
+            Content = request.KeysOnly ? RangeContent.KeysOnly : RangeContent.All,
+        };
+        return OpenCursor(options, ScanBounds.Of(request), CancellationToken.None);
+    }
+
+    /// <summary>As <see cref="OpenCursor(ScanRequest)"/>, with all options of a range but its limit.</summary>
+    /// <param name="options">Which entries, and how they are read.</param>
+    /// <param name="cancellationToken">Ends the search for the first entry.</param>
+    /// <exception cref="StorageException">As <see cref="Scan"/>.</exception>
+    public ScanCursor OpenCursor(RangeOptions options, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        Check(options);
+        return OpenCursor(options, ScanBounds.Of(options.Range), cancellationToken);
+    }
+
+    private ScanCursor OpenCursor(RangeOptions options, ScanBounds bounds, CancellationToken cancellationToken) =>
+        Answered("Scan", () =>
+        {
+            RangeWalk walk = OpenWalk(options, bounds);
+            try
+            {
+                walk.Begin(cancellationToken);
+                walk.Skip(options.Offset, cancellationToken);
+            }
+            catch
+            {
+                walk.Dispose();
+                throw;
+            }
+
+            ScanCursor cursor = new(this, walk, options.Content);
             lock (_cursorLock)
             {
                 _cursors.Add(cursor);
@@ -39,84 +71,6 @@ public sealed partial class LocalStore
 
             return cursor;
         });
-    }
-
-    /// <summary>Counts the keys of a range by reading them all. Exact for one view. Blocking.</summary>
-    /// <exception cref="OperationCanceledException">Cancelled meanwhile.</exception>
-    public long Count(string? columnFamily, KeyRange range, CancellationToken cancellationToken)
-    {
-        CheckRange(range);
-        ScanBounds bounds = ScanBounds.Of(range);
-        return Answered("Count", () =>
-        {
-            ColumnFamily family = Family(columnFamily);
-            if (bounds.IsEmpty)
-            {
-                return 0L;
-            }
-
-            // A full count must not push what point reads need out of the cache.
-            using ReadOptions options = new()
-            {
-                LowerBound = bounds.Lower,
-                UpperBound = bounds.Upper,
-                FillCache = false,
-            };
-            using Iterator iterator = _database.NewIterator(family, options);
-            long count = 0;
-            for (iterator.SeekToFirst(); iterator.IsValid; iterator.Next())
-            {
-                if (++count % CountCancellationInterval == 0)
-                {
-                    cancellationToken.ThrowIfCancellationRequested();
-                    ThrowIfClosing();
-                }
-            }
-
-            iterator.ThrowIfFailed();
-            return count;
-        });
-    }
-
-    /// <summary>About how many keys a column family holds. No key is read.</summary>
-    /// <remarks>
-    /// Overwrites that are not compacted yet count twice; a delete counts minus one even where it deleted nothing. The
-    /// properties of table files that are not open are read from the disk.
-    /// </remarks>
-    public long EstimateCount(string? columnFamily) => Answered("Count", () =>
-    {
-        // Not rocksdb.estimate-num-keys: it adds up what was counted since the store was opened, and a store is opened
-        // without reading its tables' properties, so that opening takes no longer the more tables there are.
-        ColumnFamily family = Family(columnFamily);
-        long entries = Number(family, "rocksdb.num-entries-active-mem-table")
-            + Number(family, "rocksdb.num-entries-imm-mem-tables");
-        long deletes = Number(family, "rocksdb.num-deletes-active-mem-table")
-            + Number(family, "rocksdb.num-deletes-imm-mem-tables");
-        string tables = _database.GetProperty(family, "rocksdb.aggregated-table-properties") ?? "";
-        entries += Counted(tables, "# entries=");
-        deletes += Counted(tables, "# deletions=");
-
-        // A delete is an entry itself and takes one away.
-        return Math.Max(0, entries - (2 * deletes));
-    });
-
-    private long Number(ColumnFamily family, string property)
-        => _database.TryGetIntProperty(family, property, out ulong value) ? (long)Math.Min(value, long.MaxValue) : 0;
-
-    /// <summary>Reads a count from RocksDB's text of the form <c># data blocks=1; # entries=42; …</c>.</summary>
-    private static long Counted(string properties, string name)
-    {
-        int at = properties.IndexOf(name, StringComparison.Ordinal);
-        if (at < 0)
-        {
-            return 0;
-        }
-
-        ReadOnlySpan<char> rest = properties.AsSpan(at + name.Length);
-        int end = rest.IndexOfAnyExceptInRange('0', '9');
-        return long.TryParse(
-            end < 0 ? rest : rest[..end], NumberStyles.None, CultureInfo.InvariantCulture, out long count) ? count : 0;
-    }
 
     /// <summary>As <see cref="Inside"/>, for what a caller is told: not without a valid tenure.</summary>
     internal T Answered<T>(string operation, Func<T> call)
@@ -168,14 +122,6 @@ public sealed partial class LocalStore
         }
     }
 
-    private void ThrowIfClosing()
-    {
-        if (_gate.IsClosed)
-        {
-            throw Closed();
-        }
-    }
-
     private void Check(ScanRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -185,6 +131,12 @@ public sealed partial class LocalStore
             throw new StorageException(FailureKind.InvalidArgument,
                 $"A scan of {Label} asks for {request.Limit} entries and {request.MaxBytes} bytes; " +
                 "both are at least 1.");
+        }
+
+        if (request.Offset < 0)
+        {
+            throw new StorageException(FailureKind.InvalidArgument,
+                $"A scan of {Label} asks for an offset of {request.Offset}; it is at least 0.");
         }
 
         if (request.HasResume && (request.ResumeAfter.IsEmpty || request.ResumeAfter.Length > MaxKeyBytes))

@@ -5,16 +5,23 @@ namespace Branching.Storage;
 public sealed partial class LocalStore
 {
     /// <summary>Checks a request before it takes a place in the queue: bad input never reaches the disk.</summary>
-    private bool TryMeasure(WriteRequest request, out long bytes, [NotNullWhen(false)] out StorageException? refusal)
+    /// <param name="request">The request.</param>
+    /// <param name="bytes">Its keys and values.</param>
+    /// <param name="reads">Whether the writer must read what is there to know what to write.</param>
+    /// <param name="refusal">Why it is refused.</param>
+    private bool TryMeasure(
+        WriteRequest request, out long bytes, out bool reads, [NotNullWhen(false)] out StorageException? refusal)
     {
         bytes = 0;
-        refusal = Volatile.Read(ref _poison) is { } cause ? Poisoned(cause) : null;
+        reads = false;
+        refusal = IsReadOnly ? ReadOnlyRefusal() : Volatile.Read(ref _poison) is { } cause ? Poisoned(cause) : null;
         IReadOnlyList<WriteOperation> operations = request.Operations;
         int count = operations.Count;
         for (int i = 0; refusal is null && i < count; i++)
         {
             WriteOperation operation = operations[i];
             bytes += operation.Key.Length + operation.Value.Length;
+            reads |= operation.Kind >= WriteKind.Merge;
             refusal = Check(operation, i);
         }
 
@@ -48,7 +55,10 @@ public sealed partial class LocalStore
         {
             case WriteKind.Put:
             case WriteKind.Delete:
-                return CheckKeyLength(operation.Key.Length, "operation", index);
+            case WriteKind.Merge:
+            case WriteKind.Append:
+                return CheckKeyLength(operation.Key.Length, "operation", index)
+                    ?? (operation.TimeToLive == default ? null : CheckTimeToLive(operation, index));
             case WriteKind.DeleteRange:
                 if (operation.Value.IsEmpty)
                 {
@@ -63,6 +73,19 @@ public sealed partial class LocalStore
             default:
                 return Refused($"operation {index} is of the unknown kind {(int)operation.Kind}");
         }
+    }
+
+    private StorageException? CheckTimeToLive(in WriteOperation operation, int index)
+    {
+        if (operation.Kind == WriteKind.Delete)
+        {
+            return Refused($"operation {index} gives a time to live to a key that it deletes");
+        }
+
+        return operation.TimeToLive == Timeout.InfiniteTimeSpan || IsTimeToLive(operation.TimeToLive)
+            ? null
+            : Refused($"operation {index} has a time to live of {operation.TimeToLive}, outside of 1 ms to " +
+                $"{ExpiryStamp.MaxMilliseconds} ms");
     }
 
     private StorageException? Check(in Precondition condition, int index) =>

@@ -38,13 +38,13 @@ public sealed partial class LocalStore : IWriteView
             return ValueTask.FromCanceled<WriteResult>(cancellationToken);
         }
 
-        if (!TryMeasure(request, out long bytes, out StorageException? refusal))
+        if (!TryMeasure(request, out long bytes, out bool reads, out StorageException? refusal))
         {
             return ValueTask.FromException<WriteResult>(refusal);
         }
 
         WriteTicket ticket = WriteTicket.Rent(request, bytes, _time.GetTimestamp());
-        ticket.CallerWrites = MayWriteAtOnce(request, ticket);
+        ticket.CallerWrites = MayWriteAtOnce(request, ticket, reads);
         return Offer(ticket, cancellationToken, out ValueTask<WriteResult> answer)
             ? answer
             : WaitForRoomAsync(ticket, cancellationToken);
@@ -54,8 +54,27 @@ public sealed partial class LocalStore : IWriteView
     ColumnFamily IWriteView.Family(string? name) => Family(name);
 
     /// <inheritdoc/>
+    FamilyTraits? IWriteView.TraitsOf(ColumnFamily family) => TraitsOf(family);
+
+    /// <inheritdoc/>
+    long IWriteView.Now() => Now();
+
+    /// <inheritdoc/>
+    bool IWriteView.TryRead(
+        ColumnFamily family, ReadOnlySpan<byte> key, System.Buffers.IBufferWriter<byte> destination, long now,
+        out long expiresAt) => TryRead(family, key, destination, out expiresAt, at: now);
+
+    /// <inheritdoc/>
+    string IWriteView.Label => Label;
+
+    /// <inheritdoc/>
     bool IWriteView.Holds(ColumnFamily family, in Precondition condition)
     {
+        if (TraitsOf(family) is { Expires: true })
+        {
+            return HoldsLive(family, condition);
+        }
+
         if (condition.Kind == PreconditionKind.ValueEquals)
         {
             using PinnedValue pinned = _database.GetPinned(family, condition.Key.Span);
@@ -64,6 +83,18 @@ public sealed partial class LocalStore : IWriteView
 
         bool present = _database.Contains(family, condition.Key.Span);
         return present == (condition.Kind == PreconditionKind.KeyPresent);
+    }
+
+    private bool HoldsLive(ColumnFamily family, in Precondition condition)
+    {
+        System.Buffers.ArrayBufferWriter<byte> value = new();
+        bool present = TryRead(family, condition.Key.Span, value, out _);
+        return condition.Kind switch
+        {
+            PreconditionKind.KeyAbsent => !present,
+            PreconditionKind.KeyPresent => present,
+            _ => present && value.WrittenSpan.SequenceEqual(condition.Value.Span),
+        };
     }
 
     private bool Offer(WriteTicket ticket, CancellationToken cancellationToken, out ValueTask<WriteResult> answer)

@@ -64,7 +64,7 @@ public sealed partial class LocalStore : IAsyncDisposable
         _takeOver = new TakeOverWork(this);
         _flush = new FlushWork(this);
         _defaultFamily = database.DefaultColumnFamily;
-        _families = FamiliesOf(database);
+        _families = TakeFamilies();
         _lastAcknowledged = database.LatestSequence;
         _tailBytes = WalBytes(); // What was replayed is still unflushed, and every branch would replay it again.
     }
@@ -130,7 +130,10 @@ public sealed partial class LocalStore : IAsyncDisposable
         {
             // RocksDB counts a cache's users: this one goes when the store is closed.
             using BlockCache? cache = tuning?.BlockCacheBytes is { } bytes ? new BlockCache(bytes) : null;
-            database = RocksDatabase.Open(directory, resources.CreateDatabaseOptions(create, tuning, cache));
+            database = RocksDatabase.Open(
+                directory,
+                resources.CreateDatabaseOptions(create, tuning, cache),
+                create ? null : resources.DescribeFamilies(directory, label, tuning));
         }
         catch (RocksDbException e)
         {
@@ -160,6 +163,11 @@ public sealed partial class LocalStore : IAsyncDisposable
     /// Takes no more writes, answers those that wait, ends reads in flight with an answer or
     /// <see cref="FailureKind.Closed"/>, closes cursors, and closes the directory: it can be opened again on return.
     /// </summary>
+    /// <remarks>
+    /// Entries of a <see cref="Range"/> point into the store, so its readers are waited for, at most
+    /// <see cref="StorageOptions.RangeCloseTimeout"/>: until each has moved or was disposed. One that did neither keeps
+    /// the directory open until it does.
+    /// </remarks>
     public ValueTask DisposeAsync()
     {
         lock (_disposalLock)
@@ -183,7 +191,9 @@ public sealed partial class LocalStore : IAsyncDisposable
             await empty.ConfigureAwait(false);
         }
 
+        await WaitForReadersAsync().ConfigureAwait(false);
         CloseCursors();
+        CloseViews();
         _callersGroup?.Dispose();
         _database.Dispose();
         if (MustStayOpen)

@@ -1,5 +1,3 @@
-using Branching.RocksDb;
-
 namespace Branching.Storage;
 
 /// <summary>A scan that keeps its view of the store from page to page. One caller at a time.</summary>
@@ -10,39 +8,20 @@ namespace Branching.Storage;
 public sealed class ScanCursor : IDisposable
 {
     private readonly LocalStore _store;
-    private readonly ScanRequest _request;
-    private readonly ReadSnapshot _snapshot;
-    private readonly ReadOptions _options;
-    private readonly Iterator? _iterator;
+    private readonly RangeContent _content;
+    private readonly RangeWalk _walk;
     private readonly Lock _lock = new();
     private bool _disposed;
 
-    internal ScanCursor(LocalStore store, RocksDatabase database, ColumnFamily family, ScanRequest request)
+    internal ScanCursor(LocalStore store, RangeWalk walk, RangeContent content)
     {
         _store = store;
-        _request = request;
-        ScanBounds bounds = ScanBounds.Of(request);
-        _snapshot = database.NewSnapshot();
-        _options = new ReadOptions { Snapshot = _snapshot, LowerBound = bounds.Lower, UpperBound = bounds.Upper };
-        Sequence = new Sequence(_snapshot.Sequence);
-        if (bounds.IsEmpty)
-        {
-            return;
-        }
-
-        _iterator = database.NewIterator(family, _options);
-        if (request.Reverse)
-        {
-            _iterator.SeekToLast();
-        }
-        else
-        {
-            _iterator.SeekToFirst();
-        }
+        _walk = walk;
+        _content = content;
     }
 
     /// <summary>The sequence of the view.</summary>
-    public Sequence Sequence { get; }
+    public Sequence Sequence => _walk.Sequence;
 
     /// <summary>Adds the next entries to <paramref name="entries"/>. Blocking.</summary>
     /// <param name="maxEntries">At most this many; at least 1.</param>
@@ -61,7 +40,7 @@ public sealed class ScanCursor : IDisposable
             lock (_lock)
             {
                 ObjectDisposedException.ThrowIf(_disposed, this);
-                return _iterator is not null && Read(_iterator, maxEntries, maxBytes, entries);
+                return Read(maxEntries, maxBytes, entries);
             }
         });
     }
@@ -84,40 +63,30 @@ public sealed class ScanCursor : IDisposable
             }
 
             _disposed = true;
-            _iterator?.Dispose();
-            _options.Dispose();
-            _snapshot.Dispose();
+            _walk.Dispose();
         }
     }
 
-    private bool Read(Iterator iterator, int maxEntries, long maxBytes, List<KeyValueEntry> entries)
+    private bool Read(int maxEntries, long maxBytes, List<KeyValueEntry> entries)
     {
         ScanPageBuffer buffer = default;
         long bytes = 0;
         int count = 0;
-        while (iterator.IsValid)
+        while (_walk.IsValid)
         {
             if (count == maxEntries || bytes >= maxBytes)
             {
                 return true;
             }
 
-            ReadOnlyMemory<byte> key = buffer.Add(iterator.Key);
-            ReadOnlyMemory<byte> value = _request.KeysOnly ? default : buffer.Add(iterator.Value);
+            ReadOnlyMemory<byte> key = _content == RangeContent.ValuesOnly ? default : buffer.Add(_walk.Key);
+            ReadOnlyMemory<byte> value = _content == RangeContent.KeysOnly ? default : buffer.Add(_walk.Value);
             entries.Add(new KeyValueEntry(key, value));
             bytes += key.Length + value.Length;
             count++;
-            if (_request.Reverse)
-            {
-                iterator.Prev();
-            }
-            else
-            {
-                iterator.Next();
-            }
+            _walk.Next();
         }
 
-        iterator.ThrowIfFailed();
         return false;
     }
 }

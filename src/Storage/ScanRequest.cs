@@ -42,6 +42,7 @@ public readonly record struct KeyRange(
 /// <param name="KeysOnly">Whether values are left out (they are empty in the answer).</param>
 /// <param name="ResumeAfter">The last key of the page before, when <paramref name="HasResume"/>.</param>
 /// <param name="HasResume">Whether this page continues an earlier one.</param>
+/// <param name="Offset">Entries passed over at the beginning; a page that continues another passes over none.</param>
 public sealed record ScanRequest(
     string? ColumnFamily,
     KeyRange Range,
@@ -50,7 +51,8 @@ public sealed record ScanRequest(
     long MaxBytes,
     bool KeysOnly = false,
     ReadOnlyMemory<byte> ResumeAfter = default,
-    bool HasResume = false);
+    bool HasResume = false,
+    long Offset = 0);
 
 /// <summary>A key and its value.</summary>
 /// <param name="Key">Never empty.</param>

@@ -85,6 +85,10 @@ public sealed class StorageOptions
     [Range(typeof(TimeSpan), "00:00:00", "365.00:00:00")]
     public TimeSpan BranchedTailPeriod { get; set; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>How long the closing of a store waits for readers of ranges to move on. Default: 5 s.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "01:00:00")]
+    public TimeSpan RangeCloseTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Compression of table files. Default: LZ4.</summary>
     public Compression Compression { get; set; } = Compression.Lz4;
 
@@ -96,6 +100,19 @@ public sealed class StorageOptions
 
     /// <summary>Path of the native RocksDB library; <see langword="null"/> means the usual places.</summary>
     public string? NativeLibrary { get; set; }
+
+    /// <summary>The user's merge operators.</summary>
+    internal List<ValueMerge> OwnMerges { get; } = [];
+
+    /// <summary>Makes a merge operator known, so that column families can be created with it and opened.</summary>
+    /// <param name="merge">Thread-safe, and of a name that no other has.</param>
+    /// <returns>The same options.</returns>
+    public StorageOptions AddMerge(ValueMerge merge)
+    {
+        ArgumentNullException.ThrowIfNull(merge);
+        OwnMerges.Add(merge);
+        return this;
+    }
 }
 
 /// <summary>Checks each field of <see cref="StorageOptions"/>.</summary>

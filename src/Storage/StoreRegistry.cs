@@ -65,6 +65,8 @@ internal sealed class StoreRegistry : IAsyncDisposable
     /// <summary>What the stores count; <see langword="null"/>: nobody asked for it.</summary>
     public Instruments? Instruments => _resources.Instruments;
 
+    public MergeCatalog Merges => _resources.Merges;
+
     public TimeSpan Deadline => _resources.Options.WriteTimeout;
 
     /// <summary>Opens a store, closing the least recently used one first when there is no room.</summary>

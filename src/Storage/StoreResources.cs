@@ -27,6 +27,7 @@ public sealed class StoreResources : IDisposable
 
     private readonly ILogger _logger;
     private readonly BlockCache _cache;
+    private readonly ExpiryFilter _expiry;
     private readonly WriteBufferManager? _memtables;
     private readonly HashSet<LocalStore> _stores = [];
     private readonly HashSet<string> _checkpointTargets = new(StringComparer.Ordinal);
@@ -51,7 +52,9 @@ public sealed class StoreResources : IDisposable
         ArgumentNullException.ThrowIfNull(logger);
         ArgumentNullException.ThrowIfNull(time);
         Options = options;
+        Merges = new MergeCatalog(options.OwnMerges);
         _logger = logger;
+        _expiry = new ExpiryFilter(time);
         LoadLibrary(options);
 
         // Before any store is opened, for that happens on threads of low priority.
@@ -96,6 +99,9 @@ public sealed class StoreResources : IDisposable
 
     internal WriteThreads Threads { get; }
 
+    /// <summary>The merge operators that stores may need.</summary>
+    internal MergeCatalog Merges { get; }
+
     /// <summary>How one store is opened.</summary>
     /// <param name="create">Whether it is made.</param>
     /// <param name="tuning">What of it differs from the others.</param>
@@ -105,6 +111,9 @@ public sealed class StoreResources : IDisposable
     {
         CreateIfMissing = create,
         ErrorIfExists = create,
+
+        // A family's name says which operator it needs, so no file has to be read to compare.
+        AllowOtherMergeOperator = true,
         BlockCache = ownCache ?? _cache,
         WriteBufferManager = _memtables,
         MaxOpenFiles = Math.Min(tuning?.MaxOpenFilesPerStore ?? int.MaxValue, _maxOpenFiles),
@@ -131,9 +140,22 @@ public sealed class StoreResources : IDisposable
         MaxManifestFileBytes = 8 << 20,
     };
 
+    /// <summary>The families of an existing store, each with what was fixed when it was created.</summary>
+    /// <exception cref="StorageException"><see cref="FailureKind.MergeOperatorMissing"/>.</exception>
+    internal IReadOnlyList<ColumnFamilyDescriptor> DescribeFamilies(
+        string directory, string label, StoreTuning? tuning) =>
+    [
+        .. RocksDatabase.ListColumnFamilies(directory).Select(native => new ColumnFamilyDescriptor(
+            native, CreateFamilyOptions(tuning, Merges.TraitsOf(FamilyIdentity.Parse(native), label)))),
+    ];
+
     /// <summary>How one column family is opened or created.</summary>
-    internal ColumnFamilyOptions CreateFamilyOptions(StoreTuning? tuning = null) => new()
+    /// <param name="tuning">What of its store differs from the others.</param>
+    /// <param name="traits">What is fixed about it; <see langword="null"/>: nothing.</param>
+    internal ColumnFamilyOptions CreateFamilyOptions(StoreTuning? tuning = null, FamilyTraits? traits = null) => new()
     {
+        MergeOperator = traits?.Operator,
+        CompactionFilter = traits is { Expires: true } ? _expiry : null,
         Compression = tuning?.Compression ?? Options.Compression,
         WriteBufferBytes = MemtableBytesOf(tuning),
         MaxWriteBufferNumber = 4,

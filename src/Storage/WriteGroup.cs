@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using Branching.RocksDb;
 
@@ -10,7 +11,9 @@ internal sealed class WriteGroup : IDisposable
     private const long KeepBatchBytes = 8L << 20;
 
     private readonly WriteOverlay _overlay = new();
-    private readonly List<(WriteTicket Ticket, int OperationsEnd, int FailedPrecondition)> _staged = [];
+    private readonly List<Staged> _staged = [];
+    private byte[] _stamped = new byte[1 << 10];
+    private long _now;
     private WriteBatch _batch = new();
     private bool _overlayFilled;
     private int _next;
@@ -46,32 +49,34 @@ internal sealed class WriteGroup : IDisposable
         WriteRequest request = ticket.Request;
         IReadOnlyList<WriteOperation> operations = request.Operations;
         int operationCount = operations.Count;
-        for (int i = 0; i < operationCount; i++)
-        {
-            view.Family(operations[i].ColumnFamily); // An unknown family fails the request before anything is added.
-        }
-
+        bool plain = CheckFamilies(operations, view);
         int failed = request.Preconditions is { Count: > 0 } conditions ? FirstFailing(conditions, view) : -1;
+        StagedOperation[]? resolved = null;
         if (failed < 0)
         {
+            if (request.Taken is { } taken)
+            {
+                Take(request.Preconditions![0], taken, view);
+            }
+
+            resolved = plain ? null : Resolve(operations, view);
             for (int i = 0; i < operationCount; i++)
             {
-                WriteOperation operation = operations[i];
-                Append(view.Family(operation.ColumnFamily), operation);
+                Append(resolved is null ? Plain(operations[i], view) : resolved[i], view, resolved is null);
             }
 
             Operations += operationCount;
             Sync |= request.Durability == Durability.Sync && operationCount > 0;
         }
 
-        _staged.Add((ticket, Operations, failed));
+        _staged.Add(new Staged(ticket, Operations, failed, resolved));
     }
 
     /// <summary>Answers every staged ticket; <paramref name="end"/> is the store's sequence after the batch.</summary>
     public void Complete(Sequence end)
     {
         ulong start = end.Value - (ulong)Operations;
-        foreach ((WriteTicket ticket, int operationsEnd, int failed) in _staged)
+        foreach ((WriteTicket ticket, int operationsEnd, int failed, _) in _staged)
         {
             ticket.Complete(new WriteResult(failed < 0, new Sequence(start + (ulong)operationsEnd), failed));
         }
@@ -82,7 +87,7 @@ internal sealed class WriteGroup : IDisposable
     /// <summary>Answers every staged ticket with a failure of its own.</summary>
     public void Fail(Func<StorageException> failure)
     {
-        foreach ((WriteTicket ticket, _, _) in _staged)
+        foreach ((WriteTicket ticket, _, _, _) in _staged)
         {
             ticket.Fail(failure());
         }
@@ -131,6 +136,7 @@ internal sealed class WriteGroup : IDisposable
     {
         Operations = 0;
         Sync = false;
+        _now = 0;
         if (_overlayFilled)
         {
             _overlay.Clear();
@@ -148,25 +154,131 @@ internal sealed class WriteGroup : IDisposable
         }
     }
 
-    private void Append(ColumnFamily family, in WriteOperation operation)
+    /// <summary>
+    /// An unknown family, and an operation that its family does not take, fail the request before anything is added.
+    /// </summary>
+    /// <returns>Whether every operation goes into the batch as it is.</returns>
+    private static bool CheckFamilies(IReadOnlyList<WriteOperation> operations, IWriteView view)
+    {
+        bool plain = true;
+        for (int i = 0; i < operations.Count; i++)
+        {
+            WriteOperation operation = operations[i];
+            FamilyTraits? traits = view.TraitsOf(view.Family(operation.ColumnFamily));
+            if (traits is not null || operation.Kind > WriteKind.DeleteRange || operation.TimeToLive != default)
+            {
+                WriteResolution.Check(operation, i, traits, view);
+                plain = false;
+            }
+        }
+
+        return plain;
+    }
+
+    private static StagedOperation Plain(in WriteOperation operation, IWriteView view) => new(
+        operation.Kind, view.Family(operation.ColumnFamily), null, operation.Key, operation.Value, ExpiryStamp.Never);
+
+    private long Now(IWriteView view) => _now != 0 ? _now : _now = view.Now();
+
+    /// <summary>What the operations come to, each on top of those before it. Adds nothing to the batch.</summary>
+    private StagedOperation[] Resolve(IReadOnlyList<WriteOperation> operations, IWriteView view)
+    {
+        long now = Now(view);
+        bool reads = false;
+        for (int i = 0; i < operations.Count; i++)
+        {
+            reads |= operations[i].Kind > WriteKind.DeleteRange;
+        }
+
+        if (reads)
+        {
+            FillOverlay(view);
+        }
+
+        StagedOperation[] resolved = new StagedOperation[operations.Count];
+        try
+        {
+            for (int i = 0; i < resolved.Length; i++)
+            {
+                resolved[i] = WriteResolution.Resolve(operations[i], i, view, _overlay, now);
+                Overlay(resolved[i], view);
+            }
+        }
+        catch
+        {
+            // The request fails alone; what it has put there is forgotten, and the rest found again when needed.
+            _overlay.Clear();
+            _overlayFilled = false;
+            throw;
+        }
+
+        return resolved;
+    }
+
+    private void Take(in Precondition condition, IBufferWriter<byte> taken, IWriteView view)
+    {
+        ColumnFamily family = view.Family(condition.ColumnFamily);
+        FillOverlay(view);
+        if (_overlay.TryGet(family, condition.Key, out _, out ReadOnlyMemory<byte> value, out _))
+        {
+            taken.Write(value.Span);
+        }
+        else
+        {
+            view.TryRead(family, condition.Key.Span, taken, Now(view), out _);
+        }
+    }
+
+    private void Append(in StagedOperation operation, IWriteView view, bool overlay)
     {
         switch (operation.Kind)
         {
+            case WriteKind.Put when operation.Traits is { Expires: true }:
+                _batch.Put(operation.Family, operation.Key.Span, Stamped(operation));
+                break;
             case WriteKind.Put:
-                _batch.Put(family, operation.Key.Span, operation.Value.Span);
+                _batch.Put(operation.Family, operation.Key.Span, operation.Value.Span);
                 break;
             case WriteKind.Delete:
-                _batch.Delete(family, operation.Key.Span);
+                _batch.Delete(operation.Family, operation.Key.Span);
+                break;
+            case WriteKind.Merge:
+                _batch.Merge(operation.Family, operation.Key.Span, operation.Value.Span);
                 break;
             default:
-                _batch.DeleteRange(family, operation.Key.Span, operation.Value.Span);
+                _batch.DeleteRange(operation.Family, operation.Key.Span, operation.Value.Span);
                 break;
         }
 
-        if (_overlayFilled)
+        if (overlay)
         {
-            _overlay.Add(family, operation);
+            Overlay(operation, view);
         }
+    }
+
+    private ReadOnlySpan<byte> Stamped(in StagedOperation operation)
+    {
+        int length = ExpiryStamp.Bytes + operation.Value.Length;
+        if (_stamped.Length < length)
+        {
+            _stamped = GC.AllocateUninitializedArray<byte>(Math.Max(length, 2 * _stamped.Length));
+        }
+
+        ExpiryStamp.Write(_stamped, operation.ExpiresAt);
+        operation.Value.Span.CopyTo(_stamped.AsSpan(ExpiryStamp.Bytes));
+        return _stamped.AsSpan(0, length);
+    }
+
+    private void Overlay(in StagedOperation operation, IWriteView view)
+    {
+        if (!_overlayFilled)
+        {
+            return;
+        }
+
+        _overlay.Add(operation.Kind == WriteKind.Merge
+            ? operation with { Value = WriteResolution.Foresee(operation, view, _overlay, Now(view)) }
+            : operation);
     }
 
     private int FirstFailing(IReadOnlyList<Precondition> conditions, IWriteView view)
@@ -176,7 +288,8 @@ internal sealed class WriteGroup : IDisposable
         {
             Precondition condition = conditions[i];
             ColumnFamily family = view.Family(condition.ColumnFamily);
-            bool holds = _overlay.TryGet(family, condition.Key, out bool exists, out ReadOnlyMemory<byte> value)
+            bool holds = _overlay.TryGet(
+                family, condition.Key, out bool exists, out ReadOnlyMemory<byte> value, out _)
                 ? condition.Kind switch
                 {
                     PreconditionKind.KeyAbsent => !exists,
@@ -202,16 +315,22 @@ internal sealed class WriteGroup : IDisposable
         }
 
         _overlayFilled = true;
-        foreach ((WriteTicket ticket, _, int failed) in _staged)
+        foreach ((WriteTicket ticket, _, int failed, StagedOperation[]? resolved) in _staged)
         {
             IReadOnlyList<WriteOperation> operations = ticket.Request.Operations;
             for (int i = 0; failed < 0 && i < operations.Count; i++)
             {
-                WriteOperation operation = operations[i];
-                _overlay.Add(view.Family(operation.ColumnFamily), operation);
+                Overlay(resolved is null ? Plain(operations[i], view) : resolved[i], view);
             }
         }
     }
+
+    /// <param name="Ticket">The request.</param>
+    /// <param name="OperationsEnd">Operations in the batch after it.</param>
+    /// <param name="FailedPrecondition">Index of the one that did not hold; -1: all do.</param>
+    /// <param name="Resolved">Its operations as they are in the batch, when they differ from those asked for.</param>
+    private readonly record struct Staged(
+        WriteTicket Ticket, int OperationsEnd, int FailedPrecondition, StagedOperation[]? Resolved);
 }
 
 /// <summary>What a group needs of its store. Called by the writer only.</summary>
@@ -220,6 +339,19 @@ internal interface IWriteView
     /// <summary>The open column family of that name.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.ColumnFamilyNotFound"/>.</exception>
     ColumnFamily Family(string? name);
+
+    /// <summary>What the store is, in the words of messages.</summary>
+    string Label { get; }
+
+    /// <summary>What is fixed about a family; <see langword="null"/>: nothing.</summary>
+    FamilyTraits? TraitsOf(ColumnFamily family);
+
+    /// <summary>The time by which keys expire, in milliseconds of Unix time.</summary>
+    long Now();
+
+    /// <summary>Reads a committed value as users see it.</summary>
+    bool TryRead(
+        ColumnFamily family, ReadOnlySpan<byte> key, IBufferWriter<byte> destination, long now, out long expiresAt);
 
     /// <summary>Whether the condition holds for what is committed.</summary>
     bool Holds(ColumnFamily family, in Precondition condition);

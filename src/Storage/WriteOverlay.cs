@@ -3,7 +3,7 @@ using Branching.RocksDb;
 namespace Branching.Storage;
 
 /// <summary>What the requests staged so far would change; preconditions look here before the store.</summary>
-/// <remarks>Reused by one writer thread. It refers to the requests' own buffers and copies nothing.</remarks>
+/// <remarks>Reused by one writer thread. It refers to the buffers of the requests, and copies nothing.</remarks>
 internal sealed class WriteOverlay
 {
     private readonly Dictionary<Slot, Change> _changes = new(new SlotComparer());
@@ -17,29 +17,34 @@ internal sealed class WriteOverlay
         _order = 0;
     }
 
-    public void Add(ColumnFamily family, in WriteOperation operation)
+    public void Add(in StagedOperation operation)
     {
         _order++;
+        ColumnFamily family = operation.Family;
         switch (operation.Kind)
         {
-            case WriteKind.Put:
-                _changes[new Slot(family, operation.Key)] = new Change(_order, Exists: true, operation.Value);
-                break;
             case WriteKind.Delete:
-                _changes[new Slot(family, operation.Key)] = new Change(_order, Exists: false, default);
+                _changes[new Slot(family, operation.Key)] = new Change(_order, Exists: false, default, default);
+                break;
+            case WriteKind.DeleteRange:
+                _ranges.Add(new RangeChange(family, operation.Key, operation.Value, _order));
                 break;
             default:
-                _ranges.Add(new RangeChange(family, operation.Key, operation.Value, _order));
+                _changes[new Slot(family, operation.Key)] =
+                    new Change(_order, Exists: true, operation.Value, operation.ExpiresAt);
                 break;
         }
     }
 
     /// <summary>Whether the group decides about the key; if so, what it says.</summary>
-    public bool TryGet(ColumnFamily family, ReadOnlyMemory<byte> key, out bool exists, out ReadOnlyMemory<byte> value)
+    public bool TryGet(
+        ColumnFamily family, ReadOnlyMemory<byte> key, out bool exists, out ReadOnlyMemory<byte> value,
+        out long expiresAt)
     {
         bool known = _changes.TryGetValue(new Slot(family, key), out Change change);
         exists = change.Exists;
         value = change.Value;
+        expiresAt = change.ExpiresAt;
         for (int i = _ranges.Count - 1; i >= 0; i--)
         {
             RangeChange range = _ranges[i];
@@ -56,7 +61,7 @@ internal sealed class WriteOverlay
 
     private readonly record struct Slot(ColumnFamily Family, ReadOnlyMemory<byte> Key);
 
-    private readonly record struct Change(int Order, bool Exists, ReadOnlyMemory<byte> Value);
+    private readonly record struct Change(int Order, bool Exists, ReadOnlyMemory<byte> Value, long ExpiresAt);
 
     private readonly record struct RangeChange(
         ColumnFamily Family, ReadOnlyMemory<byte> From, ReadOnlyMemory<byte> To, int Order)

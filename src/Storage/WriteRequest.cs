@@ -11,6 +11,12 @@ public enum WriteKind
 
     /// <summary>Removes every key from <c>Key</c> (inclusive) up to <c>Value</c> (exclusive), in one marker.</summary>
     DeleteRange = 2,
+
+    /// <summary>Joins <c>Value</c> with the value that is there, by the family's merge operator.</summary>
+    Merge = 3,
+
+    /// <summary>Puts <c>Value</c> behind the value that is there; an absent key gets it as its value.</summary>
+    Append = 4,
 }
 
 /// <summary>One operation of a write. The buffers belong to the caller and must not change until the answer.</summary>
@@ -18,8 +24,14 @@ public enum WriteKind
 /// <param name="ColumnFamily">The column family, or <see langword="null"/> for the default one.</param>
 /// <param name="Key">1 byte to 64 KiB; for <see cref="WriteKind.DeleteRange"/> the first key removed.</param>
 /// <param name="Value">The value, possibly empty; for <see cref="WriteKind.DeleteRange"/> the first key kept.</param>
+/// <param name="TimeToLive">
+/// How long the key lives from now on, 1 ms or more, in a family whose keys expire;
+/// <see cref="Timeout.InfiniteTimeSpan"/>: for ever. Zero, the default: a put takes the family's default, a merge or
+/// an append leaves what the key has.
+/// </param>
 public readonly record struct WriteOperation(
-    WriteKind Kind, string? ColumnFamily, ReadOnlyMemory<byte> Key, ReadOnlyMemory<byte> Value)
+    WriteKind Kind, string? ColumnFamily, ReadOnlyMemory<byte> Key, ReadOnlyMemory<byte> Value,
+    TimeSpan TimeToLive = default)
 {
     /// <summary>Sets <paramref name="key"/> in the default column family.</summary>
     public static WriteOperation Put(
@@ -34,6 +46,16 @@ public readonly record struct WriteOperation(
     public static WriteOperation DeleteRange(
         ReadOnlyMemory<byte> from, ReadOnlyMemory<byte> toExclusive, string? columnFamily = null) =>
         new(WriteKind.DeleteRange, columnFamily, from, toExclusive);
+
+    /// <summary>Joins <paramref name="operand"/> with the value of <paramref name="key"/>.</summary>
+    public static WriteOperation Merge(
+        ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> operand, string? columnFamily = null) =>
+        new(WriteKind.Merge, columnFamily, key, operand);
+
+    /// <summary>Puts <paramref name="tail"/> behind the value of <paramref name="key"/>.</summary>
+    public static WriteOperation Append(
+        ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> tail, string? columnFamily = null) =>
+        new(WriteKind.Append, columnFamily, key, tail);
 }
 
 /// <summary>What must hold for a write to be applied.</summary>
@@ -64,7 +86,13 @@ public readonly record struct Precondition(
 public sealed record WriteRequest(
     IReadOnlyList<WriteOperation> Operations,
     IReadOnlyList<Precondition>? Preconditions = null,
-    Durability Durability = Durability.Sync);
+    Durability Durability = Durability.Sync)
+{
+    /// <summary>
+    /// Receives the value of the first precondition's key, as it is when the writer has found that it holds.
+    /// </summary>
+    internal System.Buffers.IBufferWriter<byte>? Taken { get; init; }
+}
 
 /// <summary>The answer to a write.</summary>
 /// <param name="Applied">Whether the operations were applied; a failed precondition is no failure.</param>

@@ -67,9 +67,26 @@ public sealed class FailureTests(SharedCluster cluster) : IClassFixture<SharedCl
                 new MultiGetRequest([.. Enumerable.Repeat(Bytes.Of("key000000"), 8)]))),
         ("scan limit", FailureKind.InvalidArgument, "The limit of a scan: 100001 is outside of 1 to 100,000.",
             async (grains, name) => await grains.GetDatabase(name).ScanAsync(new ScanRequest(KeyRange.All, 100_001))),
-        ("estimate of a range", FailureKind.InvalidArgument, "An estimate covers a whole column family",
-            async (grains, name) => await grains.GetDatabase(name).CountAsync(
-                new CountRequest(KeyRange.Prefix(Bytes.Of("a")), Estimate: true))),
+        ("merge without an operator", FailureKind.InvalidArgument, "its column family has no merge operator",
+            async (grains, name) => await grains.GetDatabase(name).WriteAsync(
+                new WriteRequest([new WriteOperation(WriteOperationKind.Merge, Bytes.Of("k"), Bytes.Of("1"))]))),
+        ("unknown merge operator", FailureKind.MergeOperatorMissing, "'nope'",
+            async (grains, name) => await grains.GetDatabase(name).AddColumnFamilyAsync(
+                new ColumnFamilyDescription("x", Merge: "nope"))),
+        ("time to live where nothing expires", FailureKind.InvalidArgument, "the keys of its column family do not",
+            async (grains, name) => await grains.GetDatabase(name).WriteAsync(new WriteRequest(
+                [new WriteOperation(WriteOperationKind.Put, Bytes.Of("k"), default, null, TimeSpan.FromHours(1))]))),
+        ("step of clearing", FailureKind.InvalidArgument, "0 is outside of 1 to 1,000,000",
+            async (grains, name) => await grains.GetDatabase(name).ClearAsync(
+                new ClearRequest(KeyRange.All, BatchKeys: 0))),
+        ("stream of nothing", FailureKind.InvalidArgument, "would be of nothing",
+            async (grains, name) =>
+            {
+                await foreach (IReadOnlyList<Entry> _ in grains.GetDatabase(name).StreamAsync(
+                    new StreamRequest(KeyRange.All, KeysOnly: true, ValuesOnly: true)))
+                {
+                }
+            }),
         ("damaged continuation", FailureKind.InvalidContinuation, "its format is 255, this node reads 1",
             async (grains, name) => await grains.GetDatabase(name).ScanAsync(
                 new ScanRequest(KeyRange.All, 1, Continuation: new byte[] { 255, 1, 2 }))),

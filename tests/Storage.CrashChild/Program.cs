@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using Branching.Storage.Bulk;
 
 namespace Branching.Storage.CrashChild;
 
@@ -109,6 +110,9 @@ internal static class Program
             case "drop-database":
                 await root.DropDatabaseAsync(_shop, default).ConfigureAwait(false);
                 break;
+            case "bulk-load":
+                await LoadAsync(shop).ConfigureAwait(false);
+                break;
             case "put":
                 await PutAsync(shop, "keep", "c", "3").ConfigureAwait(false);
                 break;
@@ -120,6 +124,23 @@ internal static class Program
         }
 
         _armed = false;
+    }
+
+    /// <summary>Loads two keys so often that memory is too small for it.</summary>
+    private static async Task LoadAsync(Database shop)
+    {
+        BulkLoadOptions small = new() { MemoryBytes = 64 << 10 };
+        BulkLoad load = await shop.BeginBulkLoadAsync(BranchName.Parse("keep"), small).ConfigureAwait(false);
+        await using (load.ConfigureAwait(false))
+        {
+            for (int i = 0; i < 4000; i++)
+            {
+                load.Add("c"u8, Encoding.UTF8.GetBytes($"{i}"));
+                load.Add("d"u8, Encoding.UTF8.GetBytes($"{i}"));
+            }
+
+            await load.CompleteAsync().ConfigureAwait(false);
+        }
     }
 
     /// <summary>Writes and branches until killed; every line it says was acknowledged before.</summary>

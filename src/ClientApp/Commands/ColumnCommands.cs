@@ -33,29 +33,15 @@ internal static class ColumnCommands
             async (invocation, cancellationToken) =>
             {
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
-                IStoreGrain store = StoreOf(invocation, session, branch);
-                List<(string Name, long Keys)> families = [];
-                foreach (string name in await store.ListColumnFamiliesAsync(cancellationToken))
-                {
-                    CountResponse counted = await store.CountAsync(
-                        new CountRequest(KeyRange.All, Estimate: true, name), cancellationToken);
-                    families.Add((name, counted.Count));
-                }
-
+                IReadOnlyList<ColumnFamilyDescription> families = await StoreOf(invocation, session, branch)
+                    .DescribeColumnFamiliesAsync(cancellationToken);
                 if (invocation.Json)
                 {
-                    invocation.WriteJson(new JsonArray([.. families.Select(family => (JsonNode)new JsonObject
-                    {
-                        ["name"] = family.Name,
-                        ["estimatedKeys"] = family.Keys,
-                    })]));
+                    invocation.WriteJson(new JsonArray([.. families.Select(family => (JsonNode)JsonOf(family))]));
                 }
                 else
                 {
-                    invocation.Screen.Table(
-                        ["NAME", ">KEYS, ESTIMATED"],
-                        families.Select(family => (IReadOnlyList<string>)
-                            [family.Name, Screen.Number(family.Keys)]));
+                    Show(invocation, families);
                 }
 
                 return ExitCode.Ok;
@@ -67,18 +53,39 @@ internal static class ColumnCommands
         Argument<string?> database = CommonSymbols.Database();
         Argument<string> name = Name();
         Option<string> branch = CommonSymbols.Branch();
+        Option<string?> merge = new("--merge")
+        {
+            Description = "Merge operator of its values: add, add-int64, append, or one that the node was given.",
+            HelpName = "OPERATOR",
+        };
+        Option<bool> expires = new("--expires") { Description = "Let its keys expire." };
+        Option<string?> lives = new("--default-ttl")
+        {
+            Description = "How long a key lives that is put without --ttl; implies --expires.",
+            HelpName = "DURATION",
+        };
         return new ExampledCommand(
             host,
             "create",
-            "Add a column family to a branch.",
-            ["branching column create shop prices", "branching column create shop prices --branch topic"],
-            [database, name, branch],
+            "Add a column family to a branch. How its values merge and whether its keys expire stays as it is then.",
+            [
+                "branching column create shop prices", "branching column create shop prices --branch topic",
+                "branching column create shop visits --merge add",
+                "branching column create shop logins --default-ttl 20m",
+            ],
+            [database, name, branch, merge, expires, lives],
             async (invocation, cancellationToken) =>
             {
-                string family = invocation.Parsed.GetValue(name)!;
+                ParseResult parsed = invocation.Parsed;
+                TimeSpan? byDefault = parsed.GetValue(lives) is { } text
+                    ? QuantityText.Duration(text, lives.Name)
+                    : null;
+                var family = new ColumnFamilyDescription(
+                    parsed.GetValue(name)!, parsed.GetValue(merge), parsed.GetValue(expires) || byDefault is not null,
+                    byDefault);
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
-                await StoreOf(invocation, session, branch).CreateColumnFamilyAsync(family, cancellationToken);
-                return await SayAsync(invocation, "created", family);
+                await StoreOf(invocation, session, branch).AddColumnFamilyAsync(family, cancellationToken);
+                return await SayAsync(invocation, "created", family.Name);
             });
     }
 
@@ -124,7 +131,7 @@ internal static class ColumnCommands
         return new ExampledCommand(
             host,
             "clear",
-            "Remove every key of a column family, for good, in one step. Asks first.",
+            "Remove every key of a column family, for good. Asks first.",
             ["branching column clear shop", "branching column clear shop users --branch topic --yes"],
             [database, name, branch, yes],
             async (invocation, cancellationToken) =>
@@ -139,7 +146,8 @@ internal static class ColumnCommands
                     $"Remove every key of column family {family} of branch {invocation.Parsed.GetValue(branch)} of "
                     + $"database {invocation.Database}, for good?",
                     invocation.Again("--yes"));
-                long removed = await ClearAsync(store, family, cancellationToken);
+                long removed = (await store.ClearAsync(
+                    new ClearRequest(KeyRange.All, family), cancellationToken)).Removed;
                 if (invocation.Json)
                 {
                     invocation.WriteJson(new JsonObject { ["cleared"] = family, ["removed"] = removed });
@@ -173,34 +181,37 @@ internal static class ColumnCommands
         }
     }
 
-    /// <summary>Removes what is there now, from the first key to the last; what is written meanwhile may
-    /// stay.</summary>
-    private static async Task<long> ClearAsync(
-        IStoreGrain store, string family, CancellationToken cancellationToken)
+    private static void Show(Invocation invocation, IReadOnlyList<ColumnFamilyDescription> families)
     {
-        ScanResponse first = await store.ScanAsync(Edge(family, reverse: false), cancellationToken);
-        ScanResponse last = await store.ScanAsync(Edge(family, reverse: true), cancellationToken);
-        if (first.Entries.Count == 0 || last.Entries.Count == 0)
+        // Most stores have only plain families; there is nothing more to say of those.
+        if (families.All(family => family.Merge is null && !family.Expires))
         {
-            return 0;
+            invocation.Screen.Table(
+                ["NAME", ">KEYS, ESTIMATED"],
+                families.Select(family => (IReadOnlyList<string>)
+                    [family.Name, Screen.Number(family.EstimatedKeys)]));
+            return;
         }
 
-        ReadOnlyMemory<byte> from = first.Entries[0].Key;
-        ReadOnlyMemory<byte> to = last.Entries[0].Key;
-        CountResponse counted = await store.CountAsync(
-            new CountRequest(new KeyRange(from, to, ToInclusive: true), ColumnFamily: family), cancellationToken);
-        await store.WriteAsync(
-            new WriteRequest(
+        invocation.Screen.Table(
+            ["NAME", ">KEYS, ESTIMATED", "MERGE", "EXPIRES"],
+            families.Select(family => (IReadOnlyList<string>)
             [
-                new WriteOperation(WriteOperationKind.DeleteRange, from, to, family),
-                new WriteOperation(WriteOperationKind.Delete, to, default, family),
-            ]),
-            cancellationToken);
-        return counted.Count;
+                family.Name, Screen.Number(family.EstimatedKeys), family.Merge ?? "-",
+                !family.Expires ? "-" : family.DefaultTimeToLive is { } lives
+                    ? $"after {QuantityText.Show(lives)}"
+                    : "key by key",
+            ]));
     }
 
-    private static ScanRequest Edge(string family, bool reverse)
-        => new(KeyRange.All, Limit: 1, reverse, KeysOnly: true, ColumnFamily: family);
+    private static JsonObject JsonOf(ColumnFamilyDescription family) => new()
+    {
+        ["name"] = family.Name,
+        ["estimatedKeys"] = family.EstimatedKeys,
+        ["merge"] = family.Merge,
+        ["expires"] = family.Expires,
+        ["defaultTtlMs"] = family.DefaultTimeToLive is { } lives ? (long)lives.TotalMilliseconds : null,
+    };
 
     private static async Task<int> SayAsync(Invocation invocation, string done, string family)
     {

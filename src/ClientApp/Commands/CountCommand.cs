@@ -16,7 +16,7 @@ internal static class CountCommand
         var range = new RangeOptions();
         Option<bool> estimate = new("--estimate")
         {
-            Description = "RocksDB's estimate for the whole column family, at once.",
+            Description = "About how many, at once; a range with few keys is counted all the same.",
         };
         Option<bool> hex = CommonSymbols.Hex();
         Option<bool> base64 = CommonSymbols.Base64();

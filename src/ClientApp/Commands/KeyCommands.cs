@@ -3,14 +3,16 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Branching.ClientApp.Formats;
+using Branching.ClientApp.Terminal;
 using Branching.Grains;
 
 namespace Branching.ClientApp.Commands;
 
 /// <summary><c>get</c>, <c>put</c> and <c>delete</c>.</summary>
-internal static class KeyCommands
+internal static partial class KeyCommands
 {
-    public static IEnumerable<Command> Create(CommandHost host) => [Get(host), Put(host), Delete(host)];
+    public static IEnumerable<Command> Create(CommandHost host) =>
+        [Get(host), Put(host), Merge(host), Delete(host), Take(host), Exists(host)];
 
     private static ExampledCommand Get(CommandHost host)
     {
@@ -24,6 +26,7 @@ internal static class KeyCommands
         {
             Description = "Write the value's bytes and nothing else, not even a line end.",
         };
+        Option<bool> lives = new("--ttl") { Description = "Also show how long the key will live." };
         return new ExampledCommand(
             host,
             "get",
@@ -32,8 +35,9 @@ internal static class KeyCommands
                 "branching get shop apple",
                 "branching get shop apple --branch topic",
                 "branching get shop photo --raw > photo.jpg",
+                "branching get shop s1 --column-family sessions --ttl",
             ],
-            [database, key, branch, family, hex, base64, raw],
+            [database, key, branch, family, hex, base64, raw, lives],
             async (invocation, cancellationToken) =>
             {
                 ParseResult parsed = invocation.Parsed;
@@ -41,35 +45,53 @@ internal static class KeyCommands
                 byte[] keyBytes = ByteText.Parse(parsed.GetValue(key)!, notation, "key");
                 string store = parsed.GetValue(branch)!;
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
-                GetResponse found = await Invocation.Store(session, invocation.Database!, store)
-                    .GetAsync(new GetRequest(keyBytes, parsed.GetValue(family)), cancellationToken);
+                IStoreGrain grain = Invocation.Store(session, invocation.Database!, store);
+                GetResponse found = await grain.GetAsync(
+                    new GetRequest(keyBytes, parsed.GetValue(family)), cancellationToken);
+                KeyInspection? life = parsed.GetValue(lives)
+                    ? await InspectAsync(grain, keyBytes, parsed.GetValue(family), cancellationToken)
+                    : null;
                 if (invocation.Json)
                 {
-                    WriteGetJson(host, keyBytes, found, notation);
+                    WriteGetJson(host, keyBytes, found, notation, life);
                     return found.Found ? ExitCode.Ok : ExitCode.NotFound;
                 }
 
                 if (!found.Found)
                 {
-                    throw new UserError(
-                        ExitCode.NotFound,
-                        $"branch {store} of database {invocation.Database} has no key "
-                        + $"'{ByteText.ToLine(keyBytes, notation)}'",
-                        invocation.Command("scan", invocation.Database!, "--branch", store, "--limit", "10"),
-                        "KeyNotFound");
+                    throw NoKey(invocation, store, keyBytes, notation);
                 }
 
-                if (parsed.GetValue(raw))
+                await WriteValueAsync(host, found.Value, notation, parsed.GetValue(raw), cancellationToken);
+                if (life is { } known)
                 {
-                    await host.Output.WriteAsync(found.Value, cancellationToken);
-                }
-                else
-                {
-                    await host.Out.WriteLineAsync(ByteText.ToBlock(found.Value.Span, notation));
+                    invocation.Note(known.TimeToLive is { } left
+                        ? $"expires in {Screen.Duration(left)}"
+                        : "does not expire");
                 }
 
                 return ExitCode.Ok;
             });
+    }
+
+    private static UserError NoKey(Invocation invocation, string branch, byte[] key, ByteNotation notation) => new(
+        ExitCode.NotFound,
+        $"branch {branch} of database {invocation.Database} has no key '{ByteText.ToLine(key, notation)}'",
+        invocation.Command("scan", invocation.Database!, "--branch", branch, "--limit", "10"),
+        "KeyNotFound");
+
+    private static async Task WriteValueAsync(
+        CommandHost host, ReadOnlyMemory<byte> value, ByteNotation notation, bool raw,
+        CancellationToken cancellationToken)
+    {
+        if (raw)
+        {
+            await host.Output.WriteAsync(value, cancellationToken);
+        }
+        else
+        {
+            await host.Out.WriteLineAsync(ByteText.ToBlock(value.Span, notation));
+        }
     }
 
     private static ExampledCommand Put(CommandHost host)
@@ -91,6 +113,8 @@ internal static class KeyCommands
             Description = "Only when the key has this value; else exit with 4.",
             HelpName = "VALUE",
         };
+        Option<bool> append = new("--append") { Description = "Put it behind the value that the key has." };
+        Option<string?> lives = TimeToLive();
         return new ExampledCommand(
             host,
             "put",
@@ -98,8 +122,12 @@ internal static class KeyCommands
             [
                 "branching put shop apple 3", "branching put shop apple 4 --branch topic --if-value 3",
                 "branching put shop photo --file photo.jpg", "branching put shop --hex 00ff cafe",
+                "branching put shop s1 Ada --column-family sessions --ttl 20m",
             ],
-            [write.Database, write.Key, value, .. write.Where, file, absent, write.Present, equals, write.Buffered],
+            [
+                write.Database, write.Key, value, .. write.Where, file, absent, write.Present, equals, append, lives,
+                write.Buffered,
+            ],
             async (invocation, cancellationToken) =>
             {
                 ParseResult parsed = invocation.Parsed;
@@ -118,7 +146,9 @@ internal static class KeyCommands
                     conditions.Add(new WritePrecondition(WritePreconditionKind.ValueEquals, keyBytes, expected, name));
                 }
 
-                var operation = new WriteOperation(WriteOperationKind.Put, keyBytes, valueBytes, name);
+                var operation = new WriteOperation(
+                    parsed.GetValue(append) ? WriteOperationKind.Append : WriteOperationKind.Put,
+                    keyBytes, valueBytes, name, LifeOf(parsed, lives));
                 return await write.RunAsync(invocation, operation, conditions, cancellationToken);
             });
     }
@@ -169,7 +199,8 @@ internal static class KeyCommands
         return bytes.ToArray();
     }
 
-    private static void WriteGetJson(CommandHost host, byte[] key, GetResponse found, ByteNotation notation)
+    private static void WriteGetJson(
+        CommandHost host, byte[] key, GetResponse found, ByteNotation notation, KeyInspection? life = null)
     {
         var buffer = new ArrayBufferWriter<byte>();
         using var json = new Utf8JsonWriter(buffer, RecordJson.WriterOptions);
@@ -179,6 +210,11 @@ internal static class KeyCommands
         if (found.Found)
         {
             ByteText.WriteJson(json, "value", found.Value.Span, notation);
+        }
+
+        if (life is { TimeToLive: { } left })
+        {
+            json.WriteNumber("expiresInMs", (long)left.TotalMilliseconds);
         }
 
         json.WriteEndObject();
@@ -221,16 +257,20 @@ internal static class KeyCommands
                 : []);
         }
 
+        public string BranchOf(ParseResult parsed) => parsed.GetValue(_branch)!;
+
+        public WriteDurability DurabilityOf(ParseResult parsed)
+            => parsed.GetValue(Buffered) ? WriteDurability.Buffered : WriteDurability.Sync;
+
         public async Task<int> RunAsync(
             Invocation invocation,
             WriteOperation operation,
             List<WritePrecondition> conditions,
             CancellationToken cancellationToken)
         {
-            string branch = invocation.Parsed.GetValue(_branch)!;
+            string branch = BranchOf(invocation.Parsed);
             await using ISession session = await invocation.ConnectAsync(cancellationToken);
-            WriteDurability durability =
-                invocation.Parsed.GetValue(Buffered) ? WriteDurability.Buffered : WriteDurability.Sync;
+            WriteDurability durability = DurabilityOf(invocation.Parsed);
             WriteOperation[] operations = [operation];
             WriteResponse written = await Invocation.Store(session, invocation.Database!, branch)
                 .WriteAsync(new WriteRequest(operations, conditions, durability), cancellationToken);

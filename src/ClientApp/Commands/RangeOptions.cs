@@ -71,7 +71,8 @@ internal sealed class RangeOptions
                     request.Reverse,
                     request.KeysOnly,
                     continuation,
-                    request.ColumnFamily),
+                    request.ColumnFamily,
+                    request.Offset),
                 cancellationToken);
             yield return page.Entries;
             left -= page.Entries.Count;

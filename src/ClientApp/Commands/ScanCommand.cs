@@ -18,6 +18,7 @@ internal static class ScanCommand
         Option<long?> limit = new("--limit", "-n") { Description = "At most so many keys.", HelpName = "N" };
         Option<bool> reverse = new("--reverse") { Description = "From the last key to the first." };
         Option<bool> keysOnly = new("--keys-only") { Description = "Leave the values out." };
+        Option<long> offset = new("--offset") { Description = "Pass over so many keys first.", HelpName = "N" };
         Option<bool> hex = CommonSymbols.Hex();
         Option<bool> base64 = CommonSymbols.Base64();
         limit.Validators.Add(result =>
@@ -33,9 +34,9 @@ internal static class ScanCommand
             "Show keys and values in key order, one a line. Unprintable bytes are escaped as in tsv.",
             [
                 "branching scan shop --prefix user/ --limit 20", "branching scan shop --from a --to n --reverse",
-                "branching scan shop --branch topic --keys-only", "branching scan shop --json | jq .key",
+                "branching scan shop --branch topic --keys-only", "branching scan shop --offset 1 --json | jq .key",
             ],
-            [database, branch, family, .. range.All, limit, reverse, keysOnly, hex, base64],
+            [database, branch, family, .. range.All, limit, offset, reverse, keysOnly, hex, base64],
             async (invocation, cancellationToken) =>
             {
                 ParseResult parsed = invocation.Parsed;
@@ -44,7 +45,8 @@ internal static class ScanCommand
                     range.Parse(parsed, notation),
                     parsed.GetValue(reverse),
                     parsed.GetValue(keysOnly),
-                    parsed.GetValue(family));
+                    parsed.GetValue(family),
+                    parsed.GetValue(offset));
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 IStoreGrain store = Invocation.Store(session, invocation.Database!, parsed.GetValue(branch)!);
                 var output = new EntryOutput(host.Output, notation, invocation.Json, request.KeysOnly);

@@ -6,14 +6,16 @@ namespace Branching.Storage.Snapshots;
 public static class SnapshotCompatibility
 {
     /// <summary>What keeps this program from opening the snapshot's store, a sentence each.</summary>
-    public static IReadOnlyList<string> FindDifferences(SnapshotManifest manifest) =>
-        FindDifferences(manifest, RocksDbLibrary.NativeVersion);
+    /// <param name="manifest">The snapshot.</param>
+    /// <param name="options">Where the user's merge operators are; <see langword="null"/>: there are none.</param>
+    public static IReadOnlyList<string> FindDifferences(SnapshotManifest manifest, StorageOptions? options = null) =>
+        FindDifferences(manifest, RocksDbLibrary.NativeVersion, new MergeCatalog(options?.OwnMerges ?? []));
 
     /// <summary>Refuses a snapshot that this program cannot open.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.SnapshotIncompatible"/>.</exception>
-    public static void Check(SnapshotManifest manifest)
+    internal static void Check(SnapshotManifest manifest, MergeCatalog merges)
     {
-        IReadOnlyList<string> differences = FindDifferences(manifest);
+        IReadOnlyList<string> differences = FindDifferences(manifest, RocksDbLibrary.NativeVersion, merges);
         if (differences.Count > 0)
         {
             throw new StorageException(
@@ -23,7 +25,8 @@ public static class SnapshotCompatibility
         }
     }
 
-    internal static IReadOnlyList<string> FindDifferences(SnapshotManifest manifest, Version native)
+    internal static IReadOnlyList<string> FindDifferences(
+        SnapshotManifest manifest, Version native, MergeCatalog merges)
     {
         ArgumentNullException.ThrowIfNull(manifest);
         List<string> differences = [];
@@ -47,11 +50,11 @@ public static class SnapshotCompatibility
                     $"program knows only '{StoreOptionsFile.DefaultComparator}'.");
             }
 
-            if (family.MergeOperator is { } merge)
+            if (MergeOf(family, differences) is { } merge && !merges.Knows(merge))
             {
                 differences.Add(
                     $"column family '{family.Name}' needs merge operator '{Names.Show(merge)}', this program has " +
-                    "none.");
+                    $"{merges.Known}.");
             }
         }
 
@@ -61,5 +64,19 @@ public static class SnapshotCompatibility
         }
 
         return differences;
+    }
+
+    // Where keys expire the writer merges, and RocksDB knows of no operator; the family's name does.
+    private static string? MergeOf(FamilyFingerprint family, List<string> differences)
+    {
+        try
+        {
+            return family.MergeOperator ?? FamilyIdentity.Parse(family.Name).Settings.Merge;
+        }
+        catch (StorageException e)
+        {
+            differences.Add(e.Message);
+            return null;
+        }
     }
 }

@@ -125,7 +125,7 @@ public sealed partial class SnapshotRestorer
                 Place(Path.Combine(staged, file.Name), Path.Combine(trial, file.Name), file.Role);
             }
 
-            StoreTrial.Run(manifest, trial, options);
+            StoreTrial.Run(manifest, trial, options, Merges);
         }
         finally
         {

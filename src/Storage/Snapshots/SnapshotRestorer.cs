@@ -1,3 +1,4 @@
+using Branching.RocksDb;
 using Branching.RocksDb.Files;
 using Branching.Storage.Shared;
 using Microsoft.Extensions.Logging;
@@ -36,6 +37,9 @@ public sealed partial class SnapshotRestorer
         _logger = logger;
         _disk = disk;
     }
+
+    /// <summary>The merge operators that restored stores may need.</summary>
+    internal MergeCatalog Merges { get; init; } = new([]);
 
     /// <summary>Whether a hard link can be made; tests replace it.</summary>
     internal Func<string, string, bool> TryLink { get; init; } =
@@ -115,7 +119,8 @@ public sealed partial class SnapshotRestorer
     {
         ArgumentNullException.ThrowIfNull(manifests);
         ArgumentException.ThrowIfNullOrEmpty(directory);
-        List<string> problems = [.. manifests.SelectMany(manifest => SnapshotCompatibility.FindDifferences(manifest)
+        List<string> problems = [.. manifests.SelectMany(manifest => SnapshotCompatibility
+            .FindDifferences(manifest, RocksDbLibrary.NativeVersion, Merges)
             .Concat(ManifestRules.FindMalformed(manifest))
             .Select(difference => $"Snapshot {manifest.Id}: {difference}"))];
         SnapshotFile[] missing = [.. manifests.SelectMany(manifest => manifest.Files)
@@ -144,7 +149,7 @@ public sealed partial class SnapshotRestorer
     private void Check(SnapshotManifest manifest, string directory, LocalObjects objects, RestoreOptions options)
     {
         options.Check();
-        SnapshotCompatibility.Check(manifest);
+        SnapshotCompatibility.Check(manifest, Merges);
         if (ManifestRules.FindMalformed(manifest).FirstOrDefault() is { } malformed)
         {
             throw new StorageException(

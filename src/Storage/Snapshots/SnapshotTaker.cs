@@ -127,7 +127,8 @@ public sealed partial class SnapshotTaker
             }
 
             StoreInspection inspection = await Task.Run(
-                () => StoreInspection.Read(checkpoint, $"the checkpoint of {taking.Label}"), cancellationToken)
+                () => StoreInspection.Read(
+                    checkpoint, $"the checkpoint of {taking.Label}", taking.Database.Merges), cancellationToken)
                 .ConfigureAwait(false);
             IReadOnlyList<SnapshotFile> files = await SendAsync(taking, publication, checkpoint, cancellationToken)
                 .ConfigureAwait(false);

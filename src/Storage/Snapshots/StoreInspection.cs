@@ -12,13 +12,15 @@ internal sealed record StoreInspection(Sequence Sequence, OptionsFingerprint Opt
 
     /// <summary>Opens the directory for reading: RocksDB replays the log into memory and writes only its LOG.</summary>
     /// <exception cref="StorageException">It cannot be opened.</exception>
-    public static StoreInspection Read(string directory, string what)
+    public static StoreInspection Read(string directory, string what, MergeCatalog merges)
     {
         try
         {
             StoreOptionsFile options = StoreOptionsFile.Read(directory);
             using RocksDatabase database = RocksDatabase.OpenReadOnly(
-                directory, new DatabaseOptions { MaxOpenFiles = OpenFiles, InfoLogLevel = InfoLogLevel.Error });
+                directory,
+                new DatabaseOptions { MaxOpenFiles = OpenFiles, InfoLogLevel = InfoLogLevel.Error },
+                families: merges.Describe(directory, what)); // Operands in its log are not read without.
             return new StoreInspection(
                 new Sequence(database.LatestSequence),
                 new OptionsFingerprint([.. database.ColumnFamilies

@@ -10,12 +10,13 @@ internal static class StoreTrial
 
     /// <summary>Runs on a directory that nobody needs afterwards: opening changes it.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.SnapshotDamaged"/>.</exception>
-    public static void Run(SnapshotManifest manifest, string directory, RestoreOptions options)
+    public static void Run(
+        SnapshotManifest manifest, string directory, RestoreOptions options, MergeCatalog merges)
     {
         try
         {
             using BlockCache cache = new(options.Storage?.BlockCacheBytes ?? CacheBytes);
-            using RocksDatabase database = RocksDatabase.Open(directory, new DatabaseOptions
+            DatabaseOptions plain = new()
             {
                 BlockCache = cache,
                 MaxOpenFiles = options.Storage?.MaxOpenFilesPerStore ?? OpenFiles,
@@ -23,7 +24,9 @@ internal static class StoreTrial
                 AvoidFlushDuringRecovery = true,
                 AvoidFlushDuringShutdown = true,
                 InfoLogLevel = InfoLogLevel.Error,
-            });
+            };
+            using RocksDatabase database = RocksDatabase.Open(
+                directory, plain, merges.Describe(directory, $"snapshot {manifest.Id}"));
             Compare(manifest, database);
             if (options.ReadCheck)
             {

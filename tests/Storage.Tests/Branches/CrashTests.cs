@@ -16,6 +16,7 @@ public sealed class CrashTests(ITestOutputHelper output)
     {
         ["create-branch"] = "shop[doomed:a=1|keep:a=1 b=2|main:a=1]",
         ["delete-branch"] = "shop[doomed:a=1|keep:a=1 b=2|main:a=1]",
+        ["bulk-load"] = "shop[doomed:a=1|keep:a=1 b=2|main:a=1]",
         ["create-database"] = "shop[doomed:a=1|keep:a=1 b=2|main:a=1]",
         ["drop-database"] = "shop[doomed:a=1|keep:a=1 b=2|main:a=1]",
         ["open"] = "shop[adopted:a=1|keep:a=1 b=2|main:a=1]",
@@ -26,6 +27,7 @@ public sealed class CrashTests(ITestOutputHelper output)
     {
         ["create-branch"] = "shop[doomed:a=1|fresh:a=1 b=2|keep:a=1 b=2|main:a=1]",
         ["delete-branch"] = "shop[keep:a=1 b=2|main:a=1]",
+        ["bulk-load"] = "shop[doomed:a=1|keep:a=1 b=2 c=3999 d=3999|main:a=1]",
         ["create-database"] = "other[main:] shop[doomed:a=1|keep:a=1 b=2|main:a=1]",
         ["drop-database"] = "",
         ["open"] = "shop[adopted:a=1|keep:a=1 b=2|main:a=1]",

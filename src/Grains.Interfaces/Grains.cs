@@ -66,6 +66,7 @@ public interface IStoreGrain : IGrainWithStringKey
 
     /// <summary>Removes what a range holds now, step by step. Durable on return; repeating it is safe.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Working)]
     [Alias("clear")]
     ValueTask<ClearResponse> ClearAsync(ClearRequest request, CancellationToken cancellationToken = default);
 
@@ -77,6 +78,7 @@ public interface IStoreGrain : IGrainWithStringKey
 
     /// <summary>Adds a column family with a merge operator, or whose keys expire. Durable on return.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("add-column-family")]
     ValueTask AddColumnFamilyAsync(
         ColumnFamilyDescription family, CancellationToken cancellationToken = default);

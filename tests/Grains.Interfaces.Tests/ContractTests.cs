@@ -81,6 +81,34 @@ public sealed class ContractTests
     }
 
     [Fact]
+    public void Data_calls_have_the_response_timeout_of_the_node_and_long_ones_a_time_of_their_own()
+    {
+        string[] data =
+        [
+            nameof(IStoreGrain.GetAsync), nameof(IStoreGrain.MultiGetAsync), nameof(IStoreGrain.WriteAsync),
+            nameof(IStoreGrain.ScanAsync), nameof(IStoreGrain.StreamAsync),
+        ];
+        string[] longest =
+        [
+            nameof(IStoreGrain.CountAsync), nameof(IStoreGrain.FlushAsync), nameof(IStoreGrain.CompactAsync),
+            nameof(IStoreGrain.ClearAsync),
+        ];
+
+        foreach (MethodInfo method in GrainInterfaces.SelectMany(contract => contract.GetMethods()))
+        {
+            TimeSpan? own = method.GetCustomAttribute<ResponseTimeoutAttribute>()?.Timeout;
+            bool isManagement = method.DeclaringType == typeof(ISnapshotCoordinatorGrain)
+                || method.DeclaringType == typeof(IClusterCoordinatorGrain)
+                || method.DeclaringType == typeof(IOperationsGrain);
+            bool isRight = data.Contains(method.Name, StringComparer.Ordinal) ? own is null
+                : longest.Contains(method.Name, StringComparer.Ordinal) ? own >= TimeSpan.FromMinutes(1)
+                : !isManagement || own >= TimeSpan.FromSeconds(30);
+
+            Assert.True(isRight, $"{method.DeclaringType!.Name}.{method.Name}: {own?.ToString() ?? "none"}");
+        }
+    }
+
+    [Fact]
     public void The_numbers_of_failure_kinds_are_never_given_twice_and_the_first_ones_are_known()
     {
         int[] numbers = [.. Enum.GetValues<FailureKind>().Select(kind => (int)kind)];

@@ -62,6 +62,9 @@ public sealed class ServerTests : IDisposable
 
         Assert.True(rules.Validate(null, new ServingOptions()).Succeeded);
         Assert.True(new ServingOptionsValidator().Validate(null, new ServingOptions()).Succeeded);
+        Assert.True(
+            new ServingOptions().ResponseTimeout > new Storage.StorageOptions().WriteTimeout,
+            "A caller would not hear that its write was withdrawn.");
         ValidateOptionsResult pages = rules.Validate(
             null, new ServingOptions { MaxResponseBytes = 1024, StreamPageBytes = 2048 });
         ValidateOptionsResult times =

@@ -38,8 +38,9 @@ internal static class CountCommand
                     parsed.GetValue(estimate),
                     parsed.GetValue(family));
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
-                CountResponse counted = await Invocation.Store(session, invocation.Database!, parsed.GetValue(branch)!)
-                    .CountAsync(request, cancellationToken);
+                IStoreGrain grain = Invocation.Store(session, invocation.Database!, parsed.GetValue(branch)!);
+                CountResponse counted = await RepeatedRead.RunAsync(
+                    invocation, () => grain.CountAsync(request, cancellationToken), cancellationToken);
                 if (invocation.Json)
                 {
                     invocation.WriteJson(

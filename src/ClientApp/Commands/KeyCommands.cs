@@ -46,8 +46,9 @@ internal static partial class KeyCommands
                 string store = parsed.GetValue(branch)!;
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 IStoreGrain grain = Invocation.Store(session, invocation.Database!, store);
-                GetResponse found = await grain.GetAsync(
-                    new GetRequest(keyBytes, parsed.GetValue(family)), cancellationToken);
+                var request = new GetRequest(keyBytes, parsed.GetValue(family));
+                GetResponse found = await RepeatedRead.RunAsync(
+                    invocation, () => grain.GetAsync(request, cancellationToken), cancellationToken);
                 KeyInspection? life = parsed.GetValue(lives)
                     ? await InspectAsync(grain, keyBytes, parsed.GetValue(family), cancellationToken)
                     : null;

@@ -20,7 +20,7 @@ internal static partial class SnapshotCommands
                 "branching snapshot restore shop main --replace --dry-run --shared-storage ./shared",
                 "branching snapshot restore shop --at 2030-01-01 --into-branch before",
                 "branching snapshot restore shop --all --into-database copy --shared-storage ./shared",
-                "branching snapshot restore shop --from ./other --into-database shop --shared-storage ./shared",
+                "branching snapshot restore shop --from ./shared --into-database again --shared-storage ./shared",
             ],
             options.All,
             async (invocation, cancellationToken) =>

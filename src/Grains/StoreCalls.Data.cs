@@ -4,11 +4,11 @@ namespace Branching.Grains;
 
 internal sealed partial class StoreCalls
 {
-    public ValueTask<GetResponse> GetAsync(GetRequest request, CancellationToken cancellationToken) => OnStoreAsync(
+    public ValueTask<GetResponse> GetAsync(GetRequest request, CancellationToken cancellationToken) => ReadAsync(
         request, static (self, branch, request, _) => self.GetAsync(branch.Store, request), cancellationToken);
 
     public ValueTask<MultiGetResponse> MultiGetAsync(MultiGetRequest request, CancellationToken cancellationToken)
-        => OnStoreAsync(
+        => ReadAsync(
             request,
             static async (self, branch, request, cancellationToken) =>
             {
@@ -37,7 +37,7 @@ internal sealed partial class StoreCalls
         cancellationToken);
 
     public ValueTask<CountResponse> CountAsync(CountRequest request, CancellationToken cancellationToken)
-        => OnStoreAsync(
+        => ReadAsync(
         request,
         static async (_, branch, request, cancellationToken) =>
         {

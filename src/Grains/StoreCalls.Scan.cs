@@ -10,7 +10,7 @@ internal sealed partial class StoreCalls
 
     private readonly HashSet<OpenStream> _streams = [];
 
-    public ValueTask<ScanResponse> ScanAsync(ScanRequest request, CancellationToken cancellationToken) => OnStoreAsync(
+    public ValueTask<ScanResponse> ScanAsync(ScanRequest request, CancellationToken cancellationToken) => ReadAsync(
         request,
         static async (self, branch, request, cancellationToken) =>
         {
@@ -99,7 +99,7 @@ internal sealed partial class StoreCalls
     private async ValueTask<OpenStream> OpenAsync(StreamRequest request, CancellationToken cancellationToken)
     {
         GrainFailure.ThrowIfMissing(request, "The request");
-        (_, StoreLease lease) = await AcquireAsync(cancellationToken);
+        (Database found, StoreLease lease) = await AcquireAsync(cancellationToken);
         try
         {
             if (request.KeysOnly && request.ValuesOnly)
@@ -116,8 +116,9 @@ internal sealed partial class StoreCalls
                 Content = request.KeysOnly ? RangeContent.KeysOnly
                     : request.ValuesOnly ? RangeContent.ValuesOnly : RangeContent.All,
             };
-            OpenStream stream = new(
-                lease, await Task.Run(() => lease.Store.OpenCursor(range, cancellationToken), cancellationToken));
+            ScanCursor cursor = await Task.Run(
+                () => lease.Store.OpenCursor(range, cancellationToken), cancellationToken);
+            OpenStream stream = new(found, lease, cursor);
             _streams.Add(stream);
             node.Instruments.StreamOpened();
             return stream;
@@ -133,8 +134,18 @@ internal sealed partial class StoreCalls
         OpenStream stream, CancellationToken cancellationToken)
     {
         List<KeyValueEntry> read = [];
-        bool more = await Task.Run(
-            () => stream.ReadPage(StreamPageEntries, node.Options.StreamPageBytes, read), cancellationToken);
+        bool more;
+        try
+        {
+            more = await Task.Run(
+                () => stream.ReadPage(StreamPageEntries, node.Options.StreamPageBytes, read), cancellationToken);
+        }
+        catch (StorageException e) when (e.Kind == Storage.FailureKind.LeaseExpired)
+        {
+            // The page was read and may be answered once the lease is valid again.
+            more = await stream.ConfirmPageAsync(cancellationToken);
+        }
+
         return (ToEntries(read, read.Count), more);
     }
 

@@ -6,7 +6,7 @@ namespace Branching.Grains;
 internal sealed partial class StoreCalls
 {
     public ValueTask<IReadOnlyList<string>> ListColumnFamiliesAsync(CancellationToken cancellationToken)
-        => OnStoreAsync(
+        => ReadAsync(
         0,
         static (_, branch, _, _) => ValueTask.FromResult<IReadOnlyList<string>>(
             branch.Store.ColumnFamilies.Order(StringComparer.Ordinal).ToArray()),
@@ -39,7 +39,7 @@ internal sealed partial class StoreCalls
             static (store, what) => store.Compact(what.columnFamily, ToStorage(what.range)),
             cancellationToken);
 
-    public ValueTask<StoreFigures> GetFiguresAsync(CancellationToken cancellationToken) => OnStoreAsync(
+    public ValueTask<StoreFigures> GetFiguresAsync(CancellationToken cancellationToken) => ReadAsync(
         0,
         static async (_, branch, _, cancellationToken)
             => await Task.Run(() => FiguresOf(branch.Store), cancellationToken),

@@ -19,9 +19,13 @@ internal sealed partial class StoreCalls(ServingNode node, string database, stri
     private string Label
         => branch == BranchKey.Main ? $"database '{database}'" : $"branch '{branch}' of database '{database}'";
 
-    /// <summary>The database on this node.</summary>
-    public ValueTask<Database> GetDatabaseAsync(CancellationToken cancellationToken) =>
-        node.Databases.GetAsync(DatabaseName.Parse(database), cancellationToken);
+    /// <summary>The database on this node; not before it may be answered for.</summary>
+    public async ValueTask<Database> GetDatabaseAsync(CancellationToken cancellationToken)
+    {
+        Database found = await node.Databases.GetAsync(DatabaseName.Parse(database), cancellationToken);
+        await found.WaitForLeaseAsync(cancellationToken);
+        return found;
+    }
 
     /// <summary>Begins a change of the database, unless changes pause; dispose the answer when it has ended.</summary>
     public WriteGate.Change BeginChange() => (_gate ??= node.Databases.GateOf(database)).Enter();
@@ -41,6 +45,32 @@ internal sealed partial class StoreCalls(ServingNode node, string database, stri
             throw await FailureOfAsync(e, cancellationToken);
         }
     }
+
+    /// <summary>
+    /// Runs a call that only reads on the open store. When the lease ran out in the middle of it, it is repeated once
+    /// the lease is valid again, so that a late renewal costs the caller time and not its answer.
+    /// </summary>
+    private ValueTask<TAnswer> ReadAsync<TArgument, TAnswer>(
+        TArgument argument,
+        Func<StoreCalls, OpenBranch, TArgument, CancellationToken, ValueTask<TAnswer>> call,
+        CancellationToken cancellationToken)
+        => OnStoreAsync(
+            (argument, call),
+            static async (self, branch, state, cancellationToken) =>
+            {
+                while (true)
+                {
+                    try
+                    {
+                        return await state.call(self, branch, state.argument, cancellationToken);
+                    }
+                    catch (StorageException e) when (e.Kind == Storage.FailureKind.LeaseExpired)
+                    {
+                        await branch.Database.WaitForLeaseAsync(cancellationToken);
+                    }
+                }
+            },
+            cancellationToken);
 
     /// <summary>Runs a call on the open store.</summary>
     private ValueTask<TAnswer> OnStoreAsync<TArgument, TAnswer>(

@@ -125,7 +125,7 @@ public sealed partial class Database
             recorded = record;
             _disk.Reach(CrashPoint.CreationRecorded);
             await ShareAsync(record, before: null).ConfigureAwait(false);
-            _guard?.ThrowIfInvalid();
+            await WaitForLeaseAsync(CancellationToken.None).ConfigureAwait(false);
             lock (_names)
             {
                 _all[id] = record;

@@ -86,8 +86,7 @@ public sealed partial class Database
             throw;
         }
 
-        _guard?.ThrowIfInvalid();
-
+        await WaitForLeaseAsync(CancellationToken.None).ConfigureAwait(false);
         _disk.Reach(CrashPoint.DeletionRecorded);
         lock (_names)
         {

@@ -49,8 +49,17 @@ public sealed partial class Database
             $"The policy '{Names.Show(key)}' of database '{Name}' was not set: no shared storage is configured, so " +
             $"there are no snapshots to govern. Set {SharedStorageOptions.Section}:Directory.");
         await lineage.SetPolicyAsync(key, json, cancellationToken).ConfigureAwait(false);
-        _guard?.ThrowIfInvalid();
+        await WaitForLeaseAsync(cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>
+    /// Waits until the database may be answered for: at once, unless its lease could not be renewed in time.
+    /// </summary>
+    /// <exception cref="StorageException"><see cref="FailureKind.LeaseExpired"/>: not within
+    /// <see cref="OwnershipOptions.HoldAnswersFor"/>. <see cref="FailureKind.Fenced"/> or
+    /// <see cref="FailureKind.Closed"/>: never again.</exception>
+    public Task WaitForLeaseAsync(CancellationToken cancellationToken) =>
+        _guard is { } guard ? guard.WaitAsync(cancellationToken) : Task.CompletedTask;
 
     /// <summary>How much of a branch is not yet on shared storage. Cheap.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.BranchNotFound"/>.</exception>

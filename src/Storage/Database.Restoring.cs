@@ -87,7 +87,7 @@ public sealed partial class Database
             await RecordAsync(record).ConfigureAwait(false);
             recorded = record;
             await ShareAsync(record, before: null).ConfigureAwait(false);
-            _guard?.ThrowIfInvalid();
+            await WaitForLeaseAsync(CancellationToken.None).ConfigureAwait(false);
             lock (_names)
             {
                 _all[record.Id] = record;
@@ -218,7 +218,7 @@ public sealed partial class Database
         }
 
         await lineage.PromiseAsync(changes).ConfigureAwait(false);
-        _guard?.ThrowIfInvalid();
+        await WaitForLeaseAsync(CancellationToken.None).ConfigureAwait(false);
     }
 
     private void UndoSwap(string building, StoreSlot slot, bool retired)

@@ -87,7 +87,11 @@ public sealed partial class Database
     public ValueTask<StoreLease> AcquireAsync(BranchName branch, CancellationToken cancellationToken)
     {
         ThrowIfClosed();
-        _guard?.ThrowIfInvalid();
+        if (_guard is { MayAnswer: false })
+        {
+            return new ValueTask<StoreLease>(AcquireLaterAsync(branch, cancellationToken));
+        }
+
         BranchRecord record = GetBranch(branch);
         ThrowIfNotServed(record);
         StoreSlot? slot = null;
@@ -97,6 +101,12 @@ public sealed partial class Database
         }
 
         return new ValueTask<StoreLease>(OpenAsync(record, slot, cancellationToken));
+    }
+
+    private async Task<StoreLease> AcquireLaterAsync(BranchName branch, CancellationToken cancellationToken)
+    {
+        await WaitForLeaseAsync(cancellationToken).ConfigureAwait(false);
+        return await AcquireAsync(branch, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>What the lineage knows of a branch that is not deleted.</summary>

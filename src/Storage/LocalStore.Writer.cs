@@ -264,22 +264,43 @@ public sealed partial class LocalStore : IWriteView
         return true;
     }
 
-    /// <summary>
-    /// Answers a committed group; without a valid tenure its outcome is unknown, for a later owner may not have it.
-    /// </summary>
+    /// <summary>Answers a committed group; without a valid tenure not before it is valid again.</summary>
     private void Acknowledge(WriteGroup group, Sequence end)
     {
-        try
+        if (Guard is { MayAnswer: false } guard)
         {
-            Guard?.ThrowIfInvalid();
-        }
-        catch (StorageException e)
-        {
-            group.Fail(() => e);
+            _ = AcknowledgeLaterAsync(guard, group.Hold(end));
             return;
         }
 
         group.Complete(end);
+    }
+
+    // The writer goes on meanwhile: what it writes now is held back as well.
+    private static async Task AcknowledgeLaterAsync(IAnswerGuard guard, List<(WriteTicket, WriteResult)> held)
+    {
+        Exception? failure = null;
+        try
+        {
+            await guard.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // The outcome is unknown: a later owner may not have these writes.
+            failure = e;
+        }
+
+        foreach ((WriteTicket ticket, WriteResult result) in held)
+        {
+            if (failure is null)
+            {
+                ticket.Complete(result);
+            }
+            else
+            {
+                ticket.Fail(failure);
+            }
+        }
     }
 
     private void StageGroup(WriteGroup group)

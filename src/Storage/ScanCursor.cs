@@ -12,6 +12,7 @@ public sealed class ScanCursor : IDisposable
     private readonly RangeWalk _walk;
     private readonly Lock _lock = new();
     private bool _disposed;
+    private bool _more;
 
     internal ScanCursor(LocalStore store, RangeWalk walk, RangeContent content)
     {
@@ -35,14 +36,26 @@ public sealed class ScanCursor : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBytes, 1);
         ArgumentNullException.ThrowIfNull(entries);
         using ReadTimer timer = _store.TimeRead(StoreOperations.Scan);
-        return _store.Answered("Scan", () =>
+        _store.Inside("Scan", () =>
         {
             lock (_lock)
             {
                 ObjectDisposedException.ThrowIf(_disposed, this);
-                return Read(maxEntries, maxBytes, entries);
+                return _more = Read(maxEntries, maxBytes, entries);
             }
         });
+        return ConfirmPage();
+    }
+
+    /// <summary>
+    /// What <see cref="ReadPage"/> answers, for a page that it read and refused to answer since the lease had run out:
+    /// to be asked when it may be valid again. The entries are those that it added.
+    /// </summary>
+    /// <exception cref="StorageException">As <see cref="ReadPage"/>.</exception>
+    public bool ConfirmPage()
+    {
+        _store.Guard?.ThrowIfInvalid();
+        return _more;
     }
 
     /// <inheritdoc/>

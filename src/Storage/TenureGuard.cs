@@ -6,18 +6,19 @@ namespace Branching.Storage;
 internal sealed class TenureGuard(Tenure tenure, LeaseLoss whenLost) : IAnswerGuard
 {
     /// <inheritdoc/>
+    public bool MayAnswer =>
+        tenure.IsValid || (whenLost == LeaseLoss.ContinueUnfenced && tenure.EndCause is null);
+
+    /// <inheritdoc/>
     public void ThrowIfInvalid()
     {
-        if (tenure.IsValid)
+        if (!MayAnswer)
         {
-            return;
+            tenure.ThrowIfInvalid();
         }
-
-        if (whenLost == LeaseLoss.ContinueUnfenced && tenure.EndCause is null)
-        {
-            return;
-        }
-
-        tenure.ThrowIfInvalid();
     }
+
+    /// <inheritdoc/>
+    public Task WaitAsync(CancellationToken cancellationToken) =>
+        MayAnswer ? Task.CompletedTask : tenure.WaitUntilValidAsync(cancellationToken);
 }

@@ -78,10 +78,26 @@ internal sealed class WriteGroup : IDisposable
         ulong start = end.Value - (ulong)Operations;
         foreach ((WriteTicket ticket, int operationsEnd, int failed, _) in _staged)
         {
-            ticket.Complete(new WriteResult(failed < 0, new Sequence(start + (ulong)operationsEnd), failed));
+            ticket.Complete(ResultOf(start, operationsEnd, failed));
         }
 
         Clear();
+    }
+
+    /// <summary>As <see cref="Complete"/>, but hands the answers out for a later time.</summary>
+    public List<(WriteTicket Ticket, WriteResult Result)> Hold(Sequence end)
+    {
+        ulong start = end.Value - (ulong)Operations;
+        List<(WriteTicket, WriteResult)> held = new(_staged.Count);
+        foreach ((WriteTicket ticket, int operationsEnd, int failed, _) in _staged)
+        {
+            // The caller will have the awaitable, and its continuation must not run on whoever answers.
+            ticket.CallerWrites = false;
+            held.Add((ticket, ResultOf(start, operationsEnd, failed)));
+        }
+
+        Clear();
+        return held;
     }
 
     /// <summary>Answers every staged ticket with a failure of its own.</summary>
@@ -115,6 +131,9 @@ internal sealed class WriteGroup : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _batch.Dispose();
+
+    private static WriteResult ResultOf(ulong start, int operationsEnd, int failed) =>
+        new(failed < 0, new Sequence(start + (ulong)operationsEnd), failed);
 
     /// <summary>Forgets what was staged; the tickets are as they were when they were taken from the queue.</summary>
     public void Unstage()

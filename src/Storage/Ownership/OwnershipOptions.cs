@@ -25,6 +25,13 @@ public sealed class OwnershipOptions
     /// <summary>How often a taker looks at the lease while it watches. Default: 100 ms.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:10:00")]
     public TimeSpan WatchInterval { get; set; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>
+    /// How long an owner holds its answers back when it could not renew its lease in time: they are given once it is
+    /// renewed, or fail with <see cref="FailureKind.LeaseExpired"/>. Zero: they fail at once. Default: 5 s.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
+    public TimeSpan HoldAnswersFor { get; set; } = TimeSpan.FromSeconds(5);
 }
 
 /// <summary>Checks each field of <see cref="OwnershipOptions"/>.</summary>

@@ -106,6 +106,9 @@ public sealed partial class Tenure
         if (serving)
         {
             _renewed = start;
+            TaskCompletionSource renewed = _change;
+            _change = NewChange();
+            renewed.TrySetResult();
         }
     }
 

@@ -26,6 +26,7 @@ public sealed partial class Tenure : IAsyncDisposable
     private volatile StorageException? _endCause;
     private volatile bool _serving;
     private volatile Stamp? _renewed;
+    private volatile TaskCompletionSource _change = NewChange();
     private ulong _objects;
 
     internal Tenure(
@@ -106,6 +107,40 @@ public sealed partial class Tenure : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Waits until an answer may be given, for <see cref="OwnershipOptions.HoldAnswersFor"/> at most.
+    /// </summary>
+    /// <remarks>
+    /// What was read or written while the lease had run out may be answered once it is valid again: the renewal saw no
+    /// later claim, claims are never taken back, and nobody answers for a database without one.
+    /// </remarks>
+    /// <exception cref="StorageException">As <see cref="ThrowIfInvalid"/>.</exception>
+    public async Task WaitUntilValidAsync(CancellationToken cancellationToken)
+    {
+        long start = _time.GetTimestamp();
+        while (true)
+        {
+            // Taken before the look, so that a renewal after the look ends the waiting.
+            Task change = _change.Task;
+            if (IsValid)
+            {
+                return;
+            }
+
+            ThrowIfEnded();
+            TimeSpan left = _options.HoldAnswersFor - _time.GetElapsedTime(start);
+            if (left <= TimeSpan.Zero)
+            {
+                ThrowIfInvalid();
+                return;
+            }
+
+            await change.WaitAsync(left, _time, cancellationToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+
     /// <summary>Asks shared storage whether this is still the newest epoch; a later one ends the tenure.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.Fenced"/>: it is not. Any other kind: it is unknown,
     /// and what was put before is neither acknowledged nor withdrawn.</exception>
@@ -143,6 +178,7 @@ public sealed partial class Tenure : IAsyncDisposable
             _endCause = cause;
         }
 
+        _change.TrySetResult();
         _ending.Cancel();
     }
 
@@ -167,6 +203,8 @@ public sealed partial class Tenure : IAsyncDisposable
             ThrowIfEnded();
         }
     }
+
+    private static TaskCompletionSource NewChange() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private void ThrowIfEnded()
     {

@@ -30,6 +30,79 @@ public sealed class LeaseTests
         Assert.Equal("a=1 b=2", await shop.ReadAllAsync("main"));
     }
 
+    [Theory]
+    [InlineData(Durability.Sync)]
+    [InlineData(Durability.Buffered)]
+    public async Task Answers_that_are_held_back_are_given_when_the_lease_is_renewed(Durability durability)
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one", leases: SharedNodes.Patient);
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        using StoreLease lease = await shop.AcquireAsync(BranchName.Main, default);
+        Sequence before = lease.Store.LastAcknowledged;
+        one.Wire.Cut();
+        await Waiting.UntilAsync(() => !shop.Tenure!.IsValid, "the lease has run out");
+
+        Task<WriteResult> write =
+            lease.Store.WriteAsync(Put("b", "2") with { Durability = durability }, default).AsTask();
+        Task readable = shop.WaitForLeaseAsync(default);
+        await Waiting.UntilAsync(() => lease.Store.LastAcknowledged != before, "the write has reached the disk");
+        Assert.False(write.IsCompleted || readable.IsCompleted);
+        one.Wire.Mend();
+
+        Assert.Equal(new Sequence(before.Value + 1), (await write).Sequence);
+        await readable;
+        Assert.Equal("a=1 b=2", await shop.ReadAllAsync("main"));
+    }
+
+    [Fact]
+    public async Task Answers_that_are_held_back_fail_when_another_node_has_taken_over()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one", leases: SharedNodes.Patient);
+        SharedNode two = await nodes.StartAsync("two");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        await shop.SnapshotAsync("main");
+        using StoreLease lease = await shop.AcquireAsync(BranchName.Main, default);
+        one.Wire.Cut();
+        await Waiting.UntilAsync(() => !shop.Tenure!.IsValid, "the lease has run out");
+
+        Task<WriteResult> write = lease.Store.WriteAsync(Put("b", "2"), default).AsTask();
+        Database taken = await two.OwnAsync();
+        Assert.False(write.IsCompleted);
+        one.Wire.Mend();
+
+        Assert.Equal(FailureKind.Fenced, await KindOfAsync(() => write));
+        Assert.Equal("a=1", await taken.ReadAllAsync("main"));
+    }
+
+    [Fact]
+    public async Task A_page_that_was_read_without_a_lease_is_confirmed_when_it_is_renewed()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        await shop.PutAsync("main", "b", "2");
+        using StoreLease lease = await shop.AcquireAsync(BranchName.Main, default);
+        using ScanCursor cursor = lease.Store.OpenCursor(new ScanRequest(null, KeyRange.All, false, 1, 1 << 20));
+        List<KeyValueEntry> page = [];
+        one.Wire.Cut();
+        await Waiting.UntilAsync(() => !shop.Tenure!.IsValid, "the lease has run out");
+
+        Assert.Throws<StorageException>(() => cursor.ReadPage(1, 1 << 20, page));
+        Assert.Throws<StorageException>(() => cursor.ConfirmPage());
+        one.Wire.Mend();
+        await Waiting.UntilAsync(() => shop.Tenure!.IsValid, "the lease is renewed");
+
+        Assert.True(cursor.ConfirmPage());
+        Assert.Equal("a"u8.ToArray(), Assert.Single(page).Key.ToArray());
+        Assert.False(cursor.ReadPage(1, 1 << 20, page));
+        Assert.Equal(2, page.Count);
+    }
+
     [Fact]
     public async Task Asked_to_an_owner_goes_on_unfenced_until_it_sees_a_later_epoch()
     {

@@ -20,7 +20,19 @@ internal sealed class SharedNodes(string? existing = null) : IAsyncDisposable
         LeaseLength = TimeSpan.FromSeconds(3),
         LeaseMargin = TimeSpan.FromMilliseconds(300),
         WatchInterval = TimeSpan.FromMilliseconds(20),
+        HoldAnswersFor = TimeSpan.Zero,
     };
+
+    /// <summary>Leases whose owner holds answers back for longer than any test takes.</summary>
+    public static OwnershipOptions Patient
+    {
+        get
+        {
+            OwnershipOptions leases = Leases;
+            leases.HoldAnswersFor = TimeSpan.FromMinutes(5);
+            return leases;
+        }
+    }
 
     public TemporaryRoot NewRoot()
     {
@@ -31,7 +43,7 @@ internal sealed class SharedNodes(string? existing = null) : IAsyncDisposable
 
     public async Task<SharedNode> StartAsync(
         string name, TemporaryRoot? on = null, Disk? disk = null, SharedStorageOptions? options = null,
-        long reserveBytes = 0)
+        long reserveBytes = 0, OwnershipOptions? leases = null)
     {
         TemporaryRoot root = on ?? NewRoot();
         Wire wire = new();
@@ -43,7 +55,7 @@ internal sealed class SharedNodes(string? existing = null) : IAsyncDisposable
                 await PosixSharedStorage.OpenAsync(Directory, cancellationToken: stop), wire))
         {
             Options = options,
-            Ownership = Leases,
+            Ownership = leases ?? Leases,
             Snapshots = new SnapshotOptions { FreeBytesReserve = reserveBytes },
         };
         DataRoot opened = await DataRoot.OpenAsync(root.Options, disk ?? new Disk(), shared: access);

@@ -10,12 +10,12 @@ internal static class Bytes
 
     public static async Task<string?> ReadAsync(this IStoreGrain store, string key, string? columnFamily = null)
     {
-        GetResponse answer = await WithLeaseAsync(() => store.GetAsync(new GetRequest(Of(key), columnFamily)));
+        GetResponse answer = await store.GetAsync(new GetRequest(Of(key), columnFamily));
         return answer.Found ? Text(answer.Value) : null;
     }
 
     public static async Task<WriteResponse> PutAsync(this IStoreGrain store, string key, string value)
-        => await WithLeaseAsync(() => store.PutAsync(Of(key), Of(value), WriteDurability.Buffered));
+        => await store.PutAsync(Of(key), Of(value), WriteDurability.Buffered);
 
     public static async Task PutManyAsync(this IStoreGrain store, int count, int valueBytes)
     {
@@ -24,24 +24,7 @@ internal static class Bytes
             new WriteOperation(WriteOperationKind.Put, Of($"key{i:D6}"), value))];
         foreach (WriteOperation[] some in all.Chunk(Math.Max(1, (1 << 20) / (valueBytes + 16))))
         {
-            await WithLeaseAsync(() => store.WriteAsync(new WriteRequest(some, null, WriteDurability.Buffered)));
-        }
-    }
-
-    /// <summary>Repeats a call that is safe to repeat while its owner could not renew its short lease in time, as
-    /// happens on a busy machine.</summary>
-    private static async Task<TAnswer> WithLeaseAsync<TAnswer>(Func<ValueTask<TAnswer>> call)
-    {
-        for (int attempt = 0; ; attempt++)
-        {
-            try
-            {
-                return await call();
-            }
-            catch (BranchingException e) when (e.Kind == FailureKind.LeaseExpired && attempt < 100)
-            {
-                await Task.Delay(TimeSpan.FromMilliseconds(50));
-            }
+            await store.WriteAsync(new WriteRequest(some, null, WriteDurability.Buffered));
         }
     }
 }

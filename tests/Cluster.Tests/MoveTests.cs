@@ -82,7 +82,7 @@ public sealed class MoveTests
 
         await NodeCluster.RetryAsync(() => nodes.Coordinator.MoveDatabaseAsync("d", to));
         await Task.Delay(TimeSpan.FromMilliseconds(random.Next(200)));
-        await nodes.Cluster.KillSiloAsync(nodes.Node(killSource ? from : to));
+        await nodes.KillAsync(killSource ? from : to);
         await load.EndAsync();
 
         await Load.CheckAsync(database, floor, load.Issued, $"seed {Waiting.Seed}");

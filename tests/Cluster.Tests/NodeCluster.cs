@@ -12,6 +12,10 @@ namespace Branching.Cluster.Tests;
 
 /// <summary>A cluster in this process; each node has its own data root below one directory, named after the
 /// node. With shared storage, all nodes share the directory "shared" below the same one.</summary>
+/// <remarks>
+/// On Orleans the nodes find each other by the table of members in the directory "members", for the table that a test
+/// cluster has by itself dies with its first silo. EmbeddedRuntime reads none of these settings: it knows its silos.
+/// </remarks>
 public sealed class NodeCluster : IAsyncDisposable
 {
     private const string RootsKey = "Roots";
@@ -19,9 +23,7 @@ public sealed class NodeCluster : IAsyncDisposable
     private const string LeaseKey = "LeaseMs";
     private const string FailoverKey = "Failover";
 
-    // Which data root the next node takes that has none of its own: that of a node that died.
-    private static readonly ConcurrentDictionary<string, string> _nextRoot = new(StringComparer.Ordinal);
-
+    private readonly ConcurrentDictionary<string, SiloHandle> _dead = new(StringComparer.Ordinal);
     private readonly bool _ownsDirectory;
 
     private NodeCluster(TestCluster cluster, string directory, bool ownsDirectory)
@@ -59,6 +61,14 @@ public sealed class NodeCluster : IAsyncDisposable
             builder.Properties[SharedKey] = Path.Combine(roots, "shared");
         }
 
+        string members = System.IO.Directory.CreateDirectory(Path.Combine(roots, "members")).FullName;
+        builder.ConfigureHostConfiguration(configuration => configuration.AddInMemoryCollection(
+            new Dictionary<string, string?>(StringComparer.Ordinal)
+            {
+                ["UseTestClusterMembership"] = "false",
+                ["Orleans:Clustering:ProviderType"] = "SharedStorage",
+                ["Orleans:Clustering:Directory"] = members,
+            }));
         builder.AddSiloBuilderConfigurator<NodeConfigurator>();
         TestCluster cluster = builder.Build();
         await cluster.DeployAsync();
@@ -67,17 +77,28 @@ public sealed class NodeCluster : IAsyncDisposable
 
     public SiloHandle Node(string name) => Cluster.Silos.Single(silo => silo.Name == name);
 
-    /// <summary>Starts another node on the data root of one that died.</summary>
+    /// <summary>Ends a node as if its process had ended.</summary>
+    public async Task KillAsync(string node)
+    {
+        SiloHandle silo = Node(node);
+        _dead[node] = silo;
+        await Cluster.KillSiloAsync(silo);
+    }
+
+    /// <summary>Starts a node again that was killed, here or in a cluster that is gone: under its name and on its data
+    /// root, at a new address.</summary>
     public async Task<SiloHandle> BringBackAsync(string deadNode)
     {
-        string root = RootOf(deadNode);
         using CancellationTokenSource deadline = new(Waiting.Deadline);
         while (true)
         {
             try
             {
-                _nextRoot[Directory] = root;
-                return await Cluster.StartAdditionalSiloAsync();
+                SiloHandle? back = _dead.TryGetValue(deadNode, out SiloHandle? killed)
+                    ? await Cluster.RestartSiloAsync(killed)
+                    : await Cluster.StartAdditionalSiloAsync();
+                Assert.Equal(deadNode, back?.Name);
+                return back!;
             }
             catch (Exception e) when (IsLocked(e) && !deadline.IsCancellationRequested)
             {
@@ -91,13 +112,6 @@ public sealed class NodeCluster : IAsyncDisposable
         e is StorageException { Kind: Storage.FailureKind.Locked }
         || (e.InnerException is { } inner && IsLocked(inner))
         || (e is AggregateException all && all.InnerExceptions.Any(IsLocked));
-
-    /// <summary>The data root that a node has or had.</summary>
-    public string RootOf(string node)
-    {
-        string link = Path.Combine(Directory, node + ".root");
-        return File.Exists(link) ? File.ReadAllText(link) : Path.Combine(Directory, node);
-    }
 
     /// <summary>Repeats a call for as long as its failure says that it may succeed later.</summary>
     public static async Task<T> RetryAsync<T>(Func<ValueTask<T>> call, int seconds = 30)
@@ -126,9 +140,17 @@ public sealed class NodeCluster : IAsyncDisposable
     {
         await Cluster.StopAllSilosAsync();
         await Cluster.DisposeAsync();
-        if (_ownsDirectory)
+        for (int attempt = 0; _ownsDirectory && System.IO.Directory.Exists(Directory); attempt++)
         {
-            System.IO.Directory.Delete(Directory, recursive: true);
+            try
+            {
+                System.IO.Directory.Delete(Directory, recursive: true);
+            }
+            catch (IOException) when (attempt < 50)
+            {
+                // What a node that was killed had under way may still make a file.
+                await Task.Delay(TimeSpan.FromMilliseconds(100));
+            }
         }
     }
 
@@ -144,7 +166,7 @@ public sealed class NodeCluster : IAsyncDisposable
             siloBuilder.AddBranching();
             siloBuilder.Services.AddOptions<StorageOptions>().Configure<IOptions<SiloOptions>>((storage, silo) =>
             {
-                storage.DataRoot = RootFor(roots, silo.Value.SiloName ?? "unnamed");
+                storage.DataRoot = Path.Combine(roots, silo.Value.SiloName ?? "unnamed");
                 storage.BlockCacheBytes = 8 << 20;
                 storage.MemtableBudgetBytes = 16 << 20;
                 storage.MemtableBytes = 1 << 20;
@@ -172,24 +194,6 @@ public sealed class NodeCluster : IAsyncDisposable
                 options.LookEvery = TimeSpan.FromMilliseconds(50);
                 options.CollectionGrace = TimeSpan.Zero;
             });
-        }
-
-        private static string RootFor(string roots, string name)
-        {
-            string link = Path.Combine(roots, name + ".root");
-            if (File.Exists(link))
-            {
-                return File.ReadAllText(link);
-            }
-
-            string own = Path.Combine(roots, name);
-            if (System.IO.Directory.Exists(own) || !_nextRoot.TryRemove(roots, out string? inherited))
-            {
-                return own;
-            }
-
-            File.WriteAllText(link, inherited);
-            return inherited;
         }
     }
 }

@@ -67,7 +67,7 @@ public sealed class SnapshotTests
         await snapshots.SetPolicyAsync(policy);
         await nodes.Grains.SnapshotAsync("d");
 
-        await nodes.Cluster.KillSiloAsync(nodes.Node(await nodes.Grains.OwnerAsync("d")));
+        await nodes.KillAsync(await nodes.Grains.OwnerAsync("d"));
 
         SnapshotStatus status = await NodeCluster.RetryAsync(() => snapshots.GetStatusAsync());
         Assert.Equal(policy, status.Policy);

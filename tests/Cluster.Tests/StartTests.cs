@@ -45,7 +45,7 @@ public sealed class StartTests
         await nodes.Grains.SnapshotAsync("d");
         string dead = await nodes.Grains.OwnerAsync("d");
 
-        await nodes.Cluster.KillSiloAsync(nodes.Node(dead));
+        await nodes.KillAsync(dead);
 
         Assert.Equal("v", await NodeCluster.RetryAsync<string?>(async () => await database.ReadAsync("k")));
         Assert.NotEqual(dead, await nodes.Grains.OwnerAsync("d"));
@@ -62,7 +62,7 @@ public sealed class StartTests
         for (int i = 0; i < 2; i++)
         {
             await nodes.Grains.SnapshotAsync("d");
-            await nodes.Cluster.KillSiloAsync(nodes.Node(await nodes.Grains.OwnerAsync("d")));
+            await nodes.KillAsync(await nodes.Grains.OwnerAsync("d"));
             int expected = i + 1;
             await Waiting.UntilAsync(
                 async () => (await FailoversAsync(nodes)).Count(one => one.State == FailoverState.Done) == expected,
@@ -70,7 +70,7 @@ public sealed class StartTests
         }
 
         await nodes.Grains.SnapshotAsync("d");
-        await nodes.Cluster.KillSiloAsync(nodes.Node(await nodes.Grains.OwnerAsync("d")));
+        await nodes.KillAsync(await nodes.Grains.OwnerAsync("d"));
         FailoverRecord? held = null;
         await Waiting.UntilAsync(
             async () => (held = (await FailoversAsync(nodes)).FirstOrDefault(
@@ -96,7 +96,7 @@ public sealed class StartTests
         await database.PutAsync("k", "v");
         await nodes.Grains.SnapshotAsync("d");
         string dead = await nodes.Grains.OwnerAsync("d");
-        await nodes.Cluster.KillSiloAsync(nodes.Node(dead));
+        await nodes.KillAsync(dead);
         Assert.Equal("v", await NodeCluster.RetryAsync<string?>(async () => await database.ReadAsync("k")));
 
         SiloHandle back = await nodes.BringBackAsync(dead);
@@ -119,7 +119,7 @@ public sealed class StartTests
         await database.CreateAsync(new CreateDatabaseRequest("test"));
         await database.PutAsync("k", "v");
         string dead = await nodes.Grains.OwnerAsync("d");
-        await nodes.Cluster.KillSiloAsync(nodes.Node(dead));
+        await nodes.KillAsync(dead);
         await Waiting.UntilAsync(
             async () => (await FailoversAsync(nodes)).Any(one => one.Problem is not null),
             "another node finds nothing to restore");
@@ -156,7 +156,7 @@ public sealed class StartTests
             await database.PutAsync("k", "snapshotted");
             await nodes.Grains.SnapshotAsync($"d{i}");
             await database.PutAsync("k", "only there");
-            await nodes.Cluster.KillSiloAsync(nodes.Node(owner));
+            await nodes.KillAsync(owner);
             return ($"d{i}", owner);
         }
     }

@@ -165,7 +165,8 @@ public sealed partial class DataRoot
         DatabaseDocument? local = TryReadDocument(name);
         bool current = IsCurrent(local, life, status);
         progress?.Report(new TakeoverProgress(TakeoverStep.Claiming, status.Newest));
-        Claim claim = await ownership.ClaimAsync(
+        // Given up when it does not come to serve: a claim that is renewed on and on keeps every other node out.
+        await using Claim claim = await ownership.ClaimAsync(
             Node,
             new ClaimOptions(
                 FormerOwnerIsThisNode: IsThisNode(status.Owner),

@@ -39,7 +39,8 @@ public sealed partial class DataRoot
         Life life = await lives.ReserveAsync(name, id, createdBy, _time.GetUtcNow(), stop.Token).ConfigureAwait(false);
         _disk.Reach(SharingStep.LifeReserved);
         DatabaseOwnership ownership = OwnershipOf(access, shared, life);
-        Claim claim = await ownership.ClaimAsync(Node, new ClaimOptions(), stop.Token).ConfigureAwait(false);
+        await using Claim claim = await ownership.ClaimAsync(Node, new ClaimOptions(), stop.Token)
+            .ConfigureAwait(false);
         _disk.Reach(SharingStep.ClaimMade);
         Tenure tenure = await claim.ServeAsync(stop.Token).ConfigureAwait(false);
         _disk.Reach(SharingStep.TenureServing);
@@ -163,7 +164,7 @@ public sealed partial class DataRoot
     {
         DatabaseOwnership ownership = OwnershipOf(access, shared, life);
         OwnershipStatus status = await ownership.LookAsync(cancellationToken).ConfigureAwait(false);
-        Claim claim = await ownership.ClaimAsync(
+        await using Claim claim = await ownership.ClaimAsync(
             Node, new ClaimOptions(FormerOwnerIsThisNode: IsThisNode(status.Owner)), cancellationToken)
             .ConfigureAwait(false);
         return await claim.ServeAsync(cancellationToken).ConfigureAwait(false);

@@ -22,7 +22,7 @@ internal sealed partial class DatabaseSnapshots
             Database.Name, Database.Id, Database.CreatedBy, Database.CreatedAt, cancellationToken);
         DatabaseOwnership ownership = new(
             target, Database.Name, Database.Id, new OwnershipOptions(), _time, _logger);
-        Claim claim = await ownership.ClaimAsync(_root.Node, new ClaimOptions(), cancellationToken);
+        await using Claim claim = await ownership.ClaimAsync(_root.Node, new ClaimOptions(), cancellationToken);
         return await claim.ServeAsync(cancellationToken);
     }
 

@@ -61,6 +61,8 @@ public sealed class ClusterProcessTests : CliTest
             DatabaseDescription created =
                 await connection.Grains.GetDatabase("d").CreateAsync(new CreateDatabaseRequest("test"));
             await SucceedAsync("put", "d", "k", "v", "--cluster", Shared);
+            // Another node may take the database over before its own is back; only what was sent survives that.
+            await SucceedAsync("snapshot", "take", "d", "--cluster", Shared);
             int owner = Array.FindIndex(nodes, node => node.Name == created.Node);
 
             await nodes[owner].KillAsync();

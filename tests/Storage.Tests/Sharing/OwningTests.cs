@@ -104,6 +104,25 @@ public sealed class OwningTests
     }
 
     [Fact]
+    public async Task A_claim_that_does_not_come_to_serve_leaves_the_database_to_others()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        SharedNode two = await nodes.StartAsync("two");
+        SharedNode three = await nodes.StartAsync("three");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        await shop.SnapshotAsync("main");
+        one.Wire.Cut();
+        two.Wire.Fail((step, name) => step == "put" && name.Contains("heads", StringComparison.Ordinal));
+
+        Assert.Equal(FailureKind.SharedStorageUnavailable, await KindOfAsync(() => two.OwnAsync()));
+        Database taken = await three.OwnAsync();
+
+        Assert.Equal("a=1", await taken.ReadAllAsync("main"));
+    }
+
+    [Fact]
     public async Task A_living_owner_is_named_and_a_name_belongs_to_the_cluster()
     {
         await using SharedNodes nodes = new();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Branching.Storage.Ownership;
 using Branching.Storage.Shared;
@@ -165,14 +166,15 @@ public sealed partial class DataRoot
         DatabaseDocument? local = TryReadDocument(name);
         bool current = IsCurrent(local, life, status);
         progress?.Report(new TakeoverProgress(TakeoverStep.Claiming, status.Newest));
-        // Given up when it does not come to serve: a claim that is renewed on and on keeps every other node out.
-        await using Claim claim = await ownership.ClaimAsync(
+        Claim claim = await ownership.ClaimAsync(
             Node,
             new ClaimOptions(
                 FormerOwnerIsThisNode: IsThisNode(status.Owner),
                 request.WaitForLease,
                 current ? (epoch, _) => IntendClaimAsync(name, local!, epoch) : null),
             cancellationToken).ConfigureAwait(false);
+        // Given up when it does not come to serve: a claim that is renewed on and on keeps every other node out.
+        await using ConfiguredAsyncDisposable giveUp = claim.ConfigureAwait(false);
         _disk.Reach(SharingStep.ClaimMade);
         Tenure tenure = await claim.ServeAsync(cancellationToken).ConfigureAwait(false);
         try

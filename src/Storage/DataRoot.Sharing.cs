@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Branching.Storage.Ownership;
 using Branching.Storage.Shared;
 
@@ -39,8 +40,8 @@ public sealed partial class DataRoot
         Life life = await lives.ReserveAsync(name, id, createdBy, _time.GetUtcNow(), stop.Token).ConfigureAwait(false);
         _disk.Reach(SharingStep.LifeReserved);
         DatabaseOwnership ownership = OwnershipOf(access, shared, life);
-        await using Claim claim = await ownership.ClaimAsync(Node, new ClaimOptions(), stop.Token)
-            .ConfigureAwait(false);
+        Claim claim = await ownership.ClaimAsync(Node, new ClaimOptions(), stop.Token).ConfigureAwait(false);
+        await using ConfiguredAsyncDisposable giveUp = claim.ConfigureAwait(false);
         _disk.Reach(SharingStep.ClaimMade);
         Tenure tenure = await claim.ServeAsync(stop.Token).ConfigureAwait(false);
         _disk.Reach(SharingStep.TenureServing);
@@ -164,9 +165,10 @@ public sealed partial class DataRoot
     {
         DatabaseOwnership ownership = OwnershipOf(access, shared, life);
         OwnershipStatus status = await ownership.LookAsync(cancellationToken).ConfigureAwait(false);
-        await using Claim claim = await ownership.ClaimAsync(
+        Claim claim = await ownership.ClaimAsync(
             Node, new ClaimOptions(FormerOwnerIsThisNode: IsThisNode(status.Owner)), cancellationToken)
             .ConfigureAwait(false);
+        await using ConfiguredAsyncDisposable giveUp = claim.ConfigureAwait(false);
         return await claim.ServeAsync(cancellationToken).ConfigureAwait(false);
     }
 

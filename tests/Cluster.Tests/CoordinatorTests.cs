@@ -90,14 +90,25 @@ public sealed class CoordinatorTests
         return databases;
     }
 
-    private static Task AllServeAsync(NodeCluster nodes, string[] databases, string when) => Waiting.UntilAsync(
-        async () =>
-        {
-            IReadOnlyList<DatabaseDescription> now =
-                await NodeCluster.RetryAsync(() => nodes.Coordinator.ListDatabasesAsync());
-            return now.Count == databases.Length && now.All(one => one.State == DatabaseState.Serving);
-        },
-        $"all databases serve {when}");
+    private static async Task AllServeAsync(NodeCluster nodes, string[] databases, string when)
+    {
+        IReadOnlyList<DatabaseDescription> now = [];
+        IReadOnlyList<FailoverRecord> failovers = [];
+        await Waiting.UntilAsync(
+            async () =>
+            {
+                now = await NodeCluster.RetryAsync(() => nodes.Coordinator.ListDatabasesAsync());
+                failovers = await NodeCluster.RetryAsync(() => nodes.Coordinator.ListFailoversAsync());
+                return now.Count == databases.Length && now.All(one => one.State == DatabaseState.Serving);
+            },
+            () => string.Join(
+                Environment.NewLine,
+                [
+                    $"all databases serve {when}",
+                    .. now.Where(one => one.State != DatabaseState.Serving).Select(one => one.ToString()),
+                    .. failovers.Where(one => one.State != FailoverState.Done).Select(one => one.ToString()),
+                ]));
+    }
 
     private static async Task AllHoldTheirValueAsync(NodeCluster nodes, string[] databases)
     {

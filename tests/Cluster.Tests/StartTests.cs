@@ -103,11 +103,11 @@ public sealed class StartTests
         INodeGrain node = nodes.Grains.GetGrain<INodeGrain>(back.SiloAddress.ToParsableString());
 
         await Waiting.UntilAsync(
-            async () => !(await node.DescribeAsync()).Databases.Contains("d", StringComparer.Ordinal),
+            async () => !(await DescribeAsync(node)).Databases.Contains("d", StringComparer.Ordinal),
             "the stale copy is gone from what the node holds");
         QuarantineDescription aside = Assert.Single(await node.ListQuarantineAsync());
         Assert.Equal("d", aside.Database);
-        Assert.Empty((await node.DescribeAsync()).Stale!);
+        Assert.Empty((await DescribeAsync(node)).Stale!);
         Assert.NotEqual(back.Name, await nodes.Grains.OwnerAsync("d"));
     }
 
@@ -128,11 +128,15 @@ public sealed class StartTests
         INodeGrain node = nodes.Grains.GetGrain<INodeGrain>(back.SiloAddress.ToParsableString());
 
         await Waiting.UntilAsync(
-            async () => (await node.DescribeAsync()).Stale!.Contains("d", StringComparer.Ordinal),
+            async () => (await DescribeAsync(node)).Stale!.Contains("d", StringComparer.Ordinal),
             "the node says that it holds a stale copy");
         Assert.Empty(await node.ListQuarantineAsync());
-        Assert.Contains("d", (await node.DescribeAsync()).Databases);
+        Assert.Contains("d", (await DescribeAsync(node)).Databases);
     }
+
+    // Right after a node came back, another one that places the call may not know it yet.
+    private static Task<NodeDescription> DescribeAsync(INodeGrain node) =>
+        NodeCluster.RetryAsync(() => node.DescribeAsync());
 
     private static async Task<IReadOnlyList<FailoverRecord>> FailoversAsync(NodeCluster nodes) =>
         await NodeCluster.RetryAsync(() => nodes.Coordinator.ListFailoversAsync("d"));

@@ -19,12 +19,15 @@ internal static class Waiting
             : 5;
 
     /// <summary>Waits until something is true.</summary>
-    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
+    public static Task UntilAsync(Func<Task<bool>> condition, string what) => UntilAsync(condition, () => what);
+
+    /// <summary>Waits until something is true; what it waited for is told when it was in vain.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition, Func<string> what)
     {
         using CancellationTokenSource deadline = new(Deadline);
         while (!await condition())
         {
-            Assert.False(deadline.IsCancellationRequested, $"It did not happen within {Deadline}: {what}.");
+            Assert.False(deadline.IsCancellationRequested, $"It did not happen within {Deadline}: {what()}.");
             await Task.Delay(TimeSpan.FromMilliseconds(20));
         }
     }

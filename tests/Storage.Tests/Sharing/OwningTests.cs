@@ -107,9 +107,9 @@ public sealed class OwningTests
     public async Task A_claim_that_does_not_come_to_serve_leaves_the_database_to_others()
     {
         await using SharedNodes nodes = new();
-        SharedNode one = await nodes.StartAsync("one");
-        SharedNode two = await nodes.StartAsync("two");
-        SharedNode three = await nodes.StartAsync("three");
+        SharedNode one = await nodes.StartAsync("one", leases: SharedNodes.Patient);
+        SharedNode two = await nodes.StartAsync("two", leases: SharedNodes.Patient);
+        SharedNode three = await nodes.StartAsync("three", leases: SharedNodes.Patient);
         Database shop = await one.CreateAsync();
         await shop.PutAsync("main", "a", "1");
         await shop.SnapshotAsync("main");

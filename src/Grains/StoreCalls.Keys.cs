@@ -41,7 +41,7 @@ internal sealed partial class StoreCalls
         },
         cancellationToken);
 
-    public ValueTask<long> MeasureAsync(MeasureRequest request, CancellationToken cancellationToken) => OnStoreAsync(
+    public ValueTask<long> MeasureAsync(MeasureRequest request, CancellationToken cancellationToken) => ReadAsync(
         request,
         static async (_, branch, request, cancellationToken) =>
         {

@@ -146,6 +146,27 @@ public sealed partial class CommandTests : CliTest
         Assert.Contains("sequence", people.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Health_reopening_properties_and_what_is_open_are_shown()
+    {
+        await SucceedAsync("create", "shop");
+        await SucceedAsync("put", "shop", "apple", "3");
+
+        CliResult health = await SucceedAsync("health", "shop");
+        JsonElement reopened = (await SucceedAsync("reopen", "shop", "--json")).Json;
+        CliResult property = await SucceedAsync("property", "shop", "rocksdb.num-snapshots");
+        CliResult open = await SucceedAsync("shell", "shop", "-c", "get apple; open");
+        JsonElement figures = (await SucceedAsync("stats", "shop", "--json")).Json.GetProperty("figures");
+
+        Assert.Equal("branch  main\nstate   healthy\n", health.Output);
+        Assert.Equal("healthy", reopened.GetProperty("state").GetString());
+        Assert.Equal(0, reopened.GetProperty("causes").GetArrayLength());
+        Assert.Equal("0\n", property.Output);
+        Assert.Matches("branch 'main' of database 'shop' .* healthy +0 ", open.Output);
+        Assert.Equal(0, figures.GetProperty("snapshots").GetInt32());
+        Assert.False(figures.GetProperty("writesStopped").GetBoolean());
+    }
+
     [Theory]
     [InlineData("tsv")]
     [InlineData("ndjson")]

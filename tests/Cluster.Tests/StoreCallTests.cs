@@ -31,6 +31,30 @@ public sealed class StoreCallTests(SharedCluster cluster) : IClassFixture<Shared
     }
 
     [Fact]
+    public async Task A_store_is_examined_reopened_and_listed_among_what_is_open()
+    {
+        string name = await cluster.CreateDatabaseAsync();
+        IDatabaseGrain database = cluster.Grains.GetDatabase(name);
+        await database.PutAsync("k", "v");
+
+        StoreHealth health = await database.GetHealthAsync();
+        StoreHealth reopened = await database.ReopenAsync();
+        string? property = await database.GetPropertyAsync("rocksdb.num-snapshots");
+        string? unknown = await database.GetPropertyAsync("rocksdb.nothing");
+        List<OpenStoreDescription> open = [];
+        foreach (NodeDescription node in await cluster.Grains.GetClusterCoordinator().ListNodesAsync())
+        {
+            open.AddRange(await cluster.Grains.GetGrain<INodeGrain>(node.Address).ListOpenStoresAsync());
+        }
+
+        Assert.Equal(StoreCondition.Healthy, health.Condition);
+        Assert.Equal(StoreCondition.Healthy, reopened.Condition);
+        Assert.Equal("v", await database.ReadAsync("k"));
+        Assert.Equal(("0", null), (property, unknown));
+        Assert.Contains(open, store => store.Store.Contains($"'{name}'", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_lost_precondition_is_an_answer_and_nothing_is_applied()
     {
         IDatabaseGrain database = cluster.Grains.GetDatabase(await cluster.CreateDatabaseAsync());

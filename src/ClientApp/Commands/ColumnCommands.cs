@@ -155,7 +155,7 @@ internal static class ColumnCommands
                 else
                 {
                     await host.Out.WriteLineAsync(
-                        $"removed {Screen.Number(removed)} keys of column family {family}");
+                        $"removed {Screen.Count(removed, "key")} of column family {family}");
                 }
 
                 return ExitCode.Ok;

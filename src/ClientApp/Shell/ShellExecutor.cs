@@ -185,7 +185,7 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
         }
         else
         {
-            invocation.Note($"committed {Screen.Number(writes)} writes");
+            invocation.Note($"committed {Screen.Count(writes, "write")}");
         }
 
         return ExitCode.Ok;
@@ -203,7 +203,7 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
         }
         else
         {
-            invocation.Note($"rolled back {Screen.Number(writes)} writes");
+            invocation.Note($"rolled back {Screen.Count(writes, "write")}");
         }
 
         return ExitCode.Ok;

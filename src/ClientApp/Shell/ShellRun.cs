@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Branching.ClientApp.Shell.Editing;
+using Branching.ClientApp.Terminal;
 
 namespace Branching.ClientApp.Shell;
 
@@ -185,7 +186,7 @@ internal sealed class ShellRun(ShellState state, CommandHost host) : IDisposable
 
         int code = Report(new UserError(
             ExitCode.Precondition,
-            $"the transaction with {writes} writes was not committed; they were rolled back",
+            $"the transaction with {Screen.Count(writes, "write")} was not committed; nothing of it was applied",
             "end it with commit",
             "TransactionOpen"));
         return exitCode == ExitCode.Ok ? code : exitCode;

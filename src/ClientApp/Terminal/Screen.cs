@@ -104,6 +104,10 @@ internal sealed class Screen
     /// <summary>A number for people.</summary>
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
+    /// <summary>How many there are of something, for people.</summary>
+    public static string Count(long value, string singular)
+        => value == 1 ? $"1 {singular}" : $"{Number(value)} {singular}s";
+
     /// <summary>A time for people, in UTC.</summary>
     public static string Time(DateTimeOffset time)
         => time.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);

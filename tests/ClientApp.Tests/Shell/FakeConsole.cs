@@ -9,8 +9,10 @@ namespace Branching.ClientApp.Tests.Shell;
 internal sealed partial class FakeConsole(int width = 40, int height = 10) : IShellConsole
 {
     private readonly Queue<ConsoleKeyInfo> _keys = [];
+    private readonly Queue<(int KeysLeft, Func<Task> Action)> _actions = [];
     private readonly List<StringBuilder> _rows = [new()];
     private readonly StringBuilder _written = new();
+    private int _keysGiven;
     private int _row;
     private int _column;
 
@@ -64,11 +66,25 @@ internal sealed partial class FakeConsole(int width = 40, int height = 10) : ISh
         return this;
     }
 
-    public Task<ConsoleKeyInfo> ReadKeyAsync(CancellationToken cancellationToken)
+    /// <summary>Does something before the next key is given.</summary>
+    public FakeConsole Then(Func<Task> action)
+    {
+        _actions.Enqueue((_keys.Count, action));
+        return this;
+    }
+
+    public async Task<ConsoleKeyInfo> ReadKeyAsync(CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        if (_actions.TryPeek(out (int KeysLeft, Func<Task> Action) next) && _keysGiven == next.KeysLeft)
+        {
+            _actions.Dequeue();
+            await next.Action();
+        }
+
         Assert.True(_keys.Count > 0, $"A key is waited for that no test gives; the terminal shows\n{Show()}");
-        return Task.FromResult(_keys.Dequeue());
+        _keysGiven++;
+        return _keys.Dequeue();
     }
 
     public void Write(string text)

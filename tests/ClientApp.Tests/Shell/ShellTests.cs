@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.Text;
 using System.Text.Json;
 using Branching.ClientApp.Shell;
+using Branching.Grains;
+using Branching.Silo;
 
 namespace Branching.ClientApp.Tests.Shell;
 
@@ -135,7 +137,7 @@ public sealed class ShellTests : CliTest
 
         Assert.Equal(ExitCode.Refused, refused.ExitCode);
         Assert.Contains("hint: clear --yes\n", refused.Error, StringComparison.Ordinal);
-        Assert.Equal("removed 1 keys of column family default\n0\n", cleared.Output);
+        Assert.Equal("removed 1 key of column family default\n0\n", cleared.Output);
         Assert.Equal("dropped database shop\n", dropped.Output);
     }
 
@@ -189,6 +191,30 @@ public sealed class ShellTests : CliTest
     }
 
     [Fact]
+    public async Task A_transaction_whose_reads_have_changed_applies_nothing()
+    {
+        await SucceedAsync("create", "shop");
+        await using EmbeddedNode node = await EmbeddedNode.StartAsync(Data);
+        IDatabaseGrain shop = node.Grains.GetDatabase("shop");
+        await shop.PutAsync("apple"u8.ToArray(), "3"u8.ToArray());
+        FakeConsole console = new FakeConsole(width: 80)
+            .Type("begin").Press(ConsoleKey.Enter)
+            .Type("get apple").Press(ConsoleKey.Enter)
+            .Type("put pear 1").Press(ConsoleKey.Enter)
+            .Then(() => shop.PutAsync("apple"u8.ToArray(), "4"u8.ToArray()).AsTask())
+            .Type("commit").Press(ConsoleKey.Enter)
+            .Control(ConsoleKey.D);
+
+        CliResult result = await RunAtAsync(
+            console, (_, _) => Task.FromResult<ISession>(new NodeSession(node)), "shell", "shop");
+
+        Assert.Contains(
+            "error: nothing was changed: something that the transaction read has another value by now",
+            result.Error, StringComparison.Ordinal);
+        Assert.False((await shop.GetAsync(new GetRequest("pear"u8.ToArray()))).Found);
+    }
+
+    [Fact]
     public async Task A_transaction_that_is_left_open_is_rolled_back_and_said_so()
     {
         await SucceedAsync("create", "shop");
@@ -198,7 +224,7 @@ public sealed class ShellTests : CliTest
         CliResult none = await RunAsync("shell", "shop", "-c", "commit");
 
         Assert.Equal(ExitCode.Precondition, open.ExitCode);
-        Assert.Contains("1 writes was not committed", open.Error, StringComparison.Ordinal);
+        Assert.Contains("1 write was not committed", open.Error, StringComparison.Ordinal);
         Assert.Equal(ExitCode.Usage, other.ExitCode);
         Assert.Contains("count does not belong to a transaction", other.Error, StringComparison.Ordinal);
         Assert.Equal(ExitCode.Usage, none.ExitCode);
@@ -270,7 +296,7 @@ public sealed class ShellTests : CliTest
             .Type("nonsense").Press(ConsoleKey.Enter)
             .Control(ConsoleKey.D);
 
-        CliResult result = await RunAtAsync(console, "shell", "shop");
+        CliResult result = await RunAtAsync(console, Sessions.ConnectAsync, "shell", "shop");
 
         Assert.Equal(ExitCode.Ok, result.ExitCode);
         Assert.Equal("a\t1\nb\t2\nc\t3\n", result.Output);
@@ -283,7 +309,10 @@ public sealed class ShellTests : CliTest
             await File.ReadAllLinesAsync(Path.Combine(Scratch, "config", "branching", "history")));
     }
 
-    private async Task<CliResult> RunAtAsync(FakeConsole console, params string[] arguments)
+    private async Task<CliResult> RunAtAsync(
+        FakeConsole console,
+        Func<SessionTarget, CancellationToken, Task<ISession>> connect,
+        params string[] arguments)
     {
         using var output = new MemoryStream();
         await using var error = new StringWriter();
@@ -293,6 +322,7 @@ public sealed class ShellTests : CliTest
             Output = output,
             Error = error,
             Terminal = console,
+            Connect = connect,
             Variable = name => name == "XDG_CONFIG_HOME" ? Path.Combine(Scratch, "config") : null,
         };
         int exitCode = await CommandLine.RunAsync([.. arguments, "--data", Data], host);
@@ -303,4 +333,11 @@ public sealed class ShellTests : CliTest
         => command.Subcommands.SelectMany(child => child.Subcommands.Count > 0
             ? Leaves(child, $"{path}{child.Name} ")
             : [(child, path + child.Name)]);
+
+    private sealed class NodeSession(EmbeddedNode node) : ISession
+    {
+        public IGrainFactory Grains => node.Grains;
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
 }

@@ -36,7 +36,6 @@ internal static class ShellCatalog
             ["snapshots"] = ["snapshot", "list"],
             ["backups"] = ["backup", "list"],
             ["columns"] = ["column", "list"],
-            ["clear"] = ["column", "clear"],
             ["prop"] = ["property"],
             ["log"] = ["changes"],
             ["purge-logs"] = ["changes", "purge"],
@@ -61,7 +60,7 @@ internal static class ShellCatalog
     // somebody has thought about it.
     private static readonly HashSet<string> _reading = new(
     [
-        "get", "scan", "count", "stats", "health", "property", "databases", "export",
+        "get", "exists", "scan", "count", "size", "stats", "health", "property", "databases", "export",
         "branch list", "branch tree", "branch show", "column list",
         "snapshot list", "snapshot show", "snapshot verify", "schedule show",
         "cluster nodes", "cluster databases", "cluster failovers", "cluster quarantine",

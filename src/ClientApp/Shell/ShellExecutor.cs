@@ -101,7 +101,7 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
         ExitCode.Refused,
         $"{what} was refused: it can change something, and this shell is read-only. Nothing was changed",
         "open the shell without --read-only",
-        "ReadOnly");
+        "ReadOnlyShell");
 
     private async Task<int> UseAsync(
         Invocation invocation, string[] rest, CancellationToken cancellationToken)

@@ -33,7 +33,7 @@ public sealed class ShellCompleterTests : IDisposable
     [InlineData("scan -b top", "topic topic/deep")]
     [InlineData("branch create x --from m", "main")]
     [InlineData("get k --column-family ", "default users")]
-    [InlineData("clear us", "users")]
+    [InlineData("column clear us", "users")]
     [InlineData("column d", "drop")]
     [InlineData("scan --pre", "--prefix")]
     [InlineData("use s", "shop stock")]

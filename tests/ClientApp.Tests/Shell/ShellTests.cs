@@ -137,7 +137,7 @@ public sealed class ShellTests : CliTest
 
         Assert.Equal(ExitCode.Refused, refused.ExitCode);
         Assert.Contains("hint: clear --yes\n", refused.Error, StringComparison.Ordinal);
-        Assert.Equal("removed 1 key of column family default\n0\n", cleared.Output);
+        Assert.Equal("removed 1 keys\n0\n", cleared.Output);
         Assert.Equal("dropped database shop\n", dropped.Output);
     }
 
@@ -149,11 +149,11 @@ public sealed class ShellTests : CliTest
         CliResult result = await SucceedAsync(
             "shell", "shop", "--yes", "-c",
             "column create prices; put a 1 --column-family prices; put b 2 --column-family prices; columns; "
-            + "clear prices; count --column-family prices; column drop prices; columns --json");
-        CliResult absent = await RunAsync("shell", "shop", "-c", "clear nowhere --yes");
+            + "clear --column-family prices; count --column-family prices; column drop prices; columns --json");
+        CliResult absent = await RunAsync("shell", "shop", "-c", "column clear nowhere --yes");
 
         Assert.Matches("created column family prices\nNAME +KEYS, ESTIMATED\ndefault +0\nprices +2\n", result.Output);
-        Assert.Contains("removed 2 keys of column family prices\n0\n", result.Output, StringComparison.Ordinal);
+        Assert.Contains("removed 2 keys\n0\n", result.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("\"prices\"", result.Output, StringComparison.Ordinal);
         Assert.Equal(ExitCode.NotFound, absent.ExitCode);
     }

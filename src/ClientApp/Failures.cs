@@ -34,7 +34,8 @@ internal static class Failures
     {
         FailureKind.InvalidArgument or FailureKind.InvalidName or FailureKind.RequestTooLarge => ExitCode.Usage,
         FailureKind.DatabaseNotFound or FailureKind.BranchNotFound or FailureKind.ParentNotFound
-            or FailureKind.ColumnFamilyNotFound or FailureKind.SnapshotNotFound => ExitCode.NotFound,
+            or FailureKind.ColumnFamilyNotFound or FailureKind.SnapshotNotFound
+            or FailureKind.BackupNotFound => ExitCode.NotFound,
         FailureKind.DatabaseExists or FailureKind.BranchExists or FailureKind.ColumnFamilyExists
             or FailureKind.Pinned or FailureKind.Refused => ExitCode.Precondition,
         FailureKind.Locked or FailureKind.Overloaded or FailureKind.TimedOut or FailureKind.Closed
@@ -77,6 +78,10 @@ internal static class Failures
                 + invocation.Command("snapshot", "list", database),
             FailureKind.SnapshotDamaged => "another one may be whole: "
                 + invocation.Command("snapshot", "list", database),
+            FailureKind.BackupNotFound or FailureKind.BackupDamaged => "those that there are: "
+                + invocation.Command("backup", "list", database),
+            FailureKind.Refused when invocation.Parsed.CommandResult.Command.Parents.Any(
+                parent => parent.Name == "backup") => "add --replace, or choose another directory",
             FailureKind.Refused when invocation.Parsed.CommandResult.Command.Name == "delete"
                 => "to delete it all the same: " + invocation.Again("--force"),
             FailureKind.Refused when invocation.Target is { Cluster: null, SharedStorage: null }

@@ -152,6 +152,12 @@ public enum FailureKind
 
     /// <summary>A stored key or value is nothing that the codec it is read with would have written.</summary>
     NotDecodable = 65,
+
+    /// <summary>The backup directory holds no such backup, or there is no backup directory.</summary>
+    BackupNotFound = 66,
+
+    /// <summary>A backup, or a stream of one, is not what was written.</summary>
+    BackupDamaged = 67,
 }
 
 /// <summary>A failure of Storage: what failed, on which object, why, and what to do.</summary>

@@ -33,6 +33,11 @@ internal static class Program
             return await PutRace.RunAsync(args).ConfigureAwait(false);
         }
 
+        if (scenario.StartsWith(BackupScenarios.Prefix, StringComparison.Ordinal))
+        {
+            return await BackupScenarios.RunAsync(args).ConfigureAwait(false);
+        }
+
         if (scenario.StartsWith("snapshot-", StringComparison.Ordinal))
         {
             return await SnapshotScenarios.RunAsync(args).ConfigureAwait(false);

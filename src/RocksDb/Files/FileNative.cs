@@ -15,6 +15,7 @@ internal static partial class FileNative
     public const int LockNonBlocking = 4;
     public const int LockRelease = 8;
     public const uint RenameNoReplace = 1;
+    public const uint RenameExchange = 2;
     public const uint StatxBasicStats = 0x7ff;
     public const int AtSymlinkNoFollow = 0x100;
 

@@ -136,6 +136,24 @@ public static class LocalFiles
         return last >= 0 && FileNative.close(last) == 0;
     }
 
+    /// <summary>Gives two files or directories each other's name in one step.</summary>
+    /// <param name="one">The one; both must exist, on one file system.</param>
+    /// <param name="other">The other.</param>
+    /// <returns><see langword="false"/>: the file system cannot do that; nothing was changed.</returns>
+    /// <exception cref="LocalFileException">One does not exist, or access is refused.</exception>
+    public static bool TryExchange(string one, string other)
+    {
+        if (FileNative.renameat2(FileNative.AtFdCwd, one, FileNative.AtFdCwd, other, FileNative.RenameExchange) == 0)
+        {
+            return true;
+        }
+
+        int errno = Marshal.GetLastPInvokeError();
+        return errno is Einvalid or Enosys or Eopnotsupp
+            ? false
+            : throw new LocalFileException("rename", other, errno);
+    }
+
     /// <summary>Bytes that this user may still write to the file system that holds <paramref name="path"/>.</summary>
     public static long GetFreeBytes(string path) => new DriveInfo(Path.GetFullPath(path)).AvailableFreeSpace;
 

@@ -46,7 +46,7 @@ public sealed partial class PosixSharedStorage
         CheckMounted();
         if (TryGetStatus(path, out _))
         {
-            LocalFiles.FlushDirectory(Path.GetDirectoryName(path)!);
+            FlushDirectory(Path.GetDirectoryName(path)!);
             return false;
         }
 
@@ -75,9 +75,9 @@ public sealed partial class PosixSharedStorage
         }
     }
 
-    private static bool Promote(FileStream complete, string path)
+    private bool Promote(FileStream complete, string path)
     {
-        RandomAccess.FlushToDisk(complete.SafeFileHandle);
+        FlushFile(complete);
         bool linked = LinkInPlace(complete.Name, path);
         Forget(complete.Name);
         return linked;
@@ -123,7 +123,7 @@ public sealed partial class PosixSharedStorage
     }
 
     /// <summary>Reads back what is there, sends the rest, and answers the digest of the whole.</summary>
-    private static async Task<string> AppendAsync(
+    private async Task<string> AppendAsync(
         FileStream partial, FileToSend file, CancellationToken cancellationToken)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -144,7 +144,7 @@ public sealed partial class PosixSharedStorage
             while ((count = await _transfers.RunAsync(() => Digest(source, block, hash)).ConfigureAwait(false)) > 0)
             {
                 await LimitAsync(file.Rate, count, cancellationToken).ConfigureAwait(false);
-                bool flush = ++blocks % UnflushedBlocks == 0;
+                bool flush = ++blocks % UnflushedBlocks == 0 && _nature.IsDurable;
                 await _transfers.RunAsync(() => Append(partial, block.AsSpan(0, count), flush)).ConfigureAwait(false);
                 file.Progress?.Report(count);
                 cancellationToken.ThrowIfCancellationRequested();
@@ -197,8 +197,8 @@ public sealed partial class PosixSharedStorage
                 cancellationToken.ThrowIfCancellationRequested();
             }
 
-            RandomAccess.FlushToDisk(target.SafeFileHandle);
-            LocalFiles.FlushDirectory(Path.GetDirectoryName(Path.GetFullPath(file.LocalPath))!);
+            FlushFile(target);
+            FlushDirectory(Path.GetDirectoryName(Path.GetFullPath(file.LocalPath))!);
             return new FetchedFile(target.Length, Convert.ToHexStringLower(hash.GetHashAndReset()));
         }
         catch
@@ -221,7 +221,7 @@ public sealed partial class PosixSharedStorage
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw SharedFailures.ObjectMissing(Location, name, e);
+            throw SharedFailures.ObjectMissing(Location, name, e, _nature.Noun);
         }
     }
 

@@ -27,7 +27,7 @@ public sealed partial class PosixSharedStorage
         ThrowIfFile();
         CreateParent(_temporary);
         Directory.CreateDirectory(_temporary);
-        LocalFiles.FlushDirectory(_directory);
+        FlushDirectory(_directory);
         _identity = LocalFiles.GetStatus(_directory);
         string probe = WriteTemporary("probe"u8);
         string second = NewTemporary();
@@ -79,7 +79,7 @@ public sealed partial class PosixSharedStorage
 
         string renamed = WriteTemporary("renamed"u8);
         File.Move(renamed, second, overwrite: true);
-        LocalFiles.FlushDirectory(_temporary);
+        FlushDirectory(_temporary);
     }
 
     /// <summary>Deletes temporary files that are old by the storage's own clock.</summary>
@@ -91,6 +91,28 @@ public sealed partial class PosixSharedStorage
             {
                 Forget(file.FullName);
             }
+        }
+    }
+
+    /// <summary>The same directory, open for changes that a loss of power may take back.</summary>
+    internal PosixSharedStorage WithoutSync() => new(_directory, _timeout, _time, _nature with { IsDurable = false })
+    {
+        _identity = _identity,
+    };
+
+    private void FlushFile(FileStream file)
+    {
+        if (_nature.IsDurable)
+        {
+            RandomAccess.FlushToDisk(file.SafeFileHandle);
+        }
+    }
+
+    private void FlushDirectory(string path)
+    {
+        if (_nature.IsDurable)
+        {
+            LocalFiles.FlushDirectory(path);
         }
     }
 
@@ -129,7 +151,7 @@ public sealed partial class PosixSharedStorage
             {
                 throw new StorageException(
                     FailureKind.SharedStorageUnavailable,
-                    $"{step} of '{name}' on shared storage '{Location}' was not answered within {_timeout}. Its " +
+                    $"{step} of '{name}' on {_nature.Noun} '{Location}' was not answered within {_timeout}. Its " +
                     "outcome is unknown. Check the mount and the network, then try again.", e);
             }
         });
@@ -142,7 +164,7 @@ public sealed partial class PosixSharedStorage
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw SharedFailures.Failed(step, Location, name, e);
+            throw SharedFailures.Failed(step, Location, name, e, _nature);
         }
     }
 }

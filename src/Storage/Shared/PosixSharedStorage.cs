@@ -26,11 +26,13 @@ public sealed partial class PosixSharedStorage : ISharedStorage
     private readonly string _temporary;
     private readonly TimeSpan _timeout;
     private readonly TimeProvider _time;
+    private readonly StorageNature _nature;
     private FileStatus _identity;
 
-    private PosixSharedStorage(string directory, TimeSpan timeout, TimeProvider time)
+    private PosixSharedStorage(string directory, TimeSpan timeout, TimeProvider time, StorageNature nature)
     {
         _directory = directory;
+        _nature = nature;
         _temporary = Path.Combine(directory, TemporaryName);
         _timeout = timeout;
         _time = time;
@@ -53,7 +55,7 @@ public sealed partial class PosixSharedStorage : ISharedStorage
         TimeSpan? timeout = null,
         TimeProvider? time = null,
         CancellationToken cancellationToken = default) =>
-        OpenAsync(directory, toRead: false, timeout, time, cancellationToken);
+        OpenAsync(directory, timeout, time, StorageNature.Shared, cancellationToken);
 
     /// <summary>Opens a directory to read what is in it: creates, writes and deletes nothing, so that a read-only mount
     /// will do. Changes are refused by the file system, or not at all: do not ask for any.</summary>
@@ -69,17 +71,21 @@ public sealed partial class PosixSharedStorage : ISharedStorage
         TimeSpan? timeout = null,
         TimeProvider? time = null,
         CancellationToken cancellationToken = default) =>
-        OpenAsync(directory, toRead: true, timeout, time, cancellationToken);
+        OpenAsync(
+            directory, timeout, time, StorageNature.Shared with { IsReadOnly = true }, cancellationToken);
 
-    private static async Task<PosixSharedStorage> OpenAsync(
-        string directory, bool toRead, TimeSpan? timeout, TimeProvider? time, CancellationToken cancellationToken)
+    /// <summary>As the public ones, for a directory that is used for something else.</summary>
+    internal static async Task<PosixSharedStorage> OpenAsync(
+        string directory, TimeSpan? timeout, TimeProvider? time, StorageNature nature,
+        CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         PosixSharedStorage storage = new(
-            Path.GetFullPath(directory), timeout ?? TimeSpan.FromSeconds(30), time ?? TimeProvider.System);
+            Path.GetFullPath(directory), timeout ?? TimeSpan.FromSeconds(30), time ?? TimeProvider.System, nature);
         await storage.WaitAsync(
             "Opening", "",
-            () => Task.Run(() => toRead ? storage.LookAt() : storage.Prepare(), CancellationToken.None),
+            () => Task.Run(
+                () => nature.IsReadOnly ? storage.LookAt() : storage.Prepare(), CancellationToken.None),
             cancellationToken).ConfigureAwait(false);
         return storage;
     }
@@ -122,7 +128,7 @@ public sealed partial class PosixSharedStorage : ISharedStorage
                 throw;
             }
 
-            LocalFiles.FlushDirectory(Path.GetDirectoryName(path)!);
+            FlushDirectory(Path.GetDirectoryName(path)!);
             return true;
         }, cancellationToken);
     }
@@ -158,7 +164,7 @@ public sealed partial class PosixSharedStorage : ISharedStorage
             string parent = Path.GetDirectoryName(path)!;
             if (TryGetStatus(parent, out _))
             {
-                LocalFiles.FlushDirectory(parent);
+                FlushDirectory(parent);
             }
 
             return existed;
@@ -234,7 +240,7 @@ public sealed partial class PosixSharedStorage : ISharedStorage
         {
             using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
             file.Write(content);
-            RandomAccess.FlushToDisk(file.SafeFileHandle);
+            FlushFile(file);
             return path;
         }
         catch
@@ -245,7 +251,7 @@ public sealed partial class PosixSharedStorage : ISharedStorage
     }
 
     /// <summary>Gives a complete, fsynced file its name; <see langword="false"/> when the name is taken.</summary>
-    private static bool LinkInPlace(string temporary, string path)
+    private bool LinkInPlace(string temporary, string path)
     {
         CreateParent(path);
         bool linked = LocalFiles.TryCreateHardLink(temporary, path, out int errno);
@@ -256,11 +262,11 @@ public sealed partial class PosixSharedStorage : ISharedStorage
 
         // A network file system may repeat a request whose answer was lost: then the name that is taken is our own.
         linked |= LocalFiles.GetStatus(temporary).LinkCount > 1;
-        LocalFiles.FlushDirectory(Path.GetDirectoryName(path)!);
+        FlushDirectory(Path.GetDirectoryName(path)!);
         return linked;
     }
 
-    private static void CreateParent(string path)
+    private void CreateParent(string path)
     {
         string parent = Path.GetDirectoryName(path)!;
         if (Directory.Exists(parent))
@@ -270,7 +276,7 @@ public sealed partial class PosixSharedStorage : ISharedStorage
 
         CreateParent(parent);
         Directory.CreateDirectory(parent);
-        LocalFiles.FlushDirectory(Path.GetDirectoryName(parent)!);
+        FlushDirectory(Path.GetDirectoryName(parent)!);
     }
 
     private static void Forget(string temporary)

@@ -29,10 +29,16 @@ public static class SnapshotCompatibility
         SnapshotManifest manifest, Version native, MergeCatalog merges)
     {
         ArgumentNullException.ThrowIfNull(manifest);
+        return FindDifferences(manifest.RocksDbVersion, manifest.Options, native, merges);
+    }
+
+    internal static IReadOnlyList<string> FindDifferences(
+        string rocksDbVersion, OptionsFingerprint options, Version native, MergeCatalog merges)
+    {
         List<string> differences = [];
-        if (!Version.TryParse(manifest.RocksDbVersion, out Version? theirs))
+        if (!Version.TryParse(rocksDbVersion, out Version? theirs))
         {
-            differences.Add($"its RocksDB version '{Names.Show(manifest.RocksDbVersion)}' is not a version.");
+            differences.Add($"its RocksDB version '{Names.Show(rocksDbVersion)}' is not a version.");
         }
         else if (new Version(theirs.Major, theirs.Minor) > new Version(native.Major, native.Minor))
         {
@@ -41,7 +47,7 @@ public static class SnapshotCompatibility
                 $"{theirs.Minor} or newer.");
         }
 
-        foreach (FamilyFingerprint family in manifest.Options.Families)
+        foreach (FamilyFingerprint family in options.Families)
         {
             if (family.Comparator != StoreOptionsFile.DefaultComparator)
             {
@@ -58,7 +64,7 @@ public static class SnapshotCompatibility
             }
         }
 
-        if (!manifest.Options.Families.Any(family => family.Name == LocalStore.DefaultColumnFamily))
+        if (!options.Families.Any(family => family.Name == LocalStore.DefaultColumnFamily))
         {
             differences.Add($"it has no column family '{LocalStore.DefaultColumnFamily}', which every store has.");
         }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Branching.RocksDb.Files;
 using Branching.Storage.Shared;
 
 namespace Branching.Storage.Snapshots;
@@ -15,7 +14,7 @@ public sealed partial class SnapshotTaker
     {
         string store = taking.Files.StoreOf(taking.Record!.Id);
         Digests(taking).Include(store);
-        List<LocalFile> files = FilesOf(checkpoint, store);
+        List<CheckpointFile> files = CheckpointContents.Read(checkpoint, store);
         taking.Count.Begin(SnapshotPhase.Sending, files.Count, files.Sum(file => file.Bytes));
         RateLimit? rate = taking.Request.BytesPerSecond is { } own ? new RateLimit(own, _time) : _rate;
         using FileDigester digester = new();
@@ -34,11 +33,11 @@ public sealed partial class SnapshotTaker
 
     /// <summary>Before the first byte is sent. What is new is only read for it when it might not fit.</summary>
     private async Task CheckSpaceAsync(
-        Taking taking, Publication publication, FileDigester digester, List<LocalFile> files,
+        Taking taking, Publication publication, FileDigester digester, List<CheckpointFile> files,
         CancellationToken cancellationToken)
     {
         ObjectSender sender = SenderOf(taking.Tenure);
-        LocalFile[] unknown = [.. files.Where(file => file.Identity is not { } identity
+        CheckpointFile[] unknown = [.. files.Where(file => file.Identity is not { } identity
             || Digests(taking).Find(identity) is not { } sha256 || sender.Find(publication, sha256) is null)];
         long most = unknown.Sum(file => file.Bytes);
         long? free = await SharedSpace.MeasureAsync(_shared, most, _logger, cancellationToken).ConfigureAwait(false);
@@ -48,7 +47,7 @@ public sealed partial class SnapshotTaker
         }
 
         Dictionary<string, long> missing = new(StringComparer.Ordinal);
-        foreach (LocalFile file in unknown)
+        foreach (CheckpointFile file in unknown)
         {
             string sha256 = await DigestAsync(taking, digester, file, cancellationToken).ConfigureAwait(false);
             if (sender.Find(publication, sha256) is null)
@@ -61,7 +60,7 @@ public sealed partial class SnapshotTaker
     }
 
     private async Task<string> DigestAsync(
-        Taking taking, FileDigester digester, LocalFile file, CancellationToken cancellationToken)
+        Taking taking, FileDigester digester, CheckpointFile file, CancellationToken cancellationToken)
     {
         DigestCache digests = Digests(taking);
         if (file.Identity is { } identity && digests.Find(identity) is { } known)
@@ -82,7 +81,7 @@ public sealed partial class SnapshotTaker
     }
 
     private async Task<Placed> PlaceAsync(
-        Taking taking, Publication publication, RateLimit? rate, LocalFile file, string sha256,
+        Taking taking, Publication publication, RateLimit? rate, CheckpointFile file, string sha256,
         CancellationToken cancellationToken)
     {
         if (SenderOf(taking.Tenure).Find(publication, sha256) is { } there)
@@ -96,7 +95,7 @@ public sealed partial class SnapshotTaker
     }
 
     private async Task<Placed> SendOneAsync(
-        Taking taking, Publication publication, RateLimit? rate, LocalFile file, string sha256, bool again,
+        Taking taking, Publication publication, RateLimit? rate, CheckpointFile file, string sha256, bool again,
         CancellationToken cancellationToken)
     {
         taking.Disk.Reach(SnapshotStep.TakeObjectSending);
@@ -174,63 +173,6 @@ public sealed partial class SnapshotTaker
         CancellationToken = cancellationToken,
     };
 
-    private static List<LocalFile> FilesOf(string checkpoint, string store)
-    {
-        List<LocalFile> files = [];
-        try
-        {
-            foreach (string name in Disk.List(checkpoint))
-            {
-                if (StoreFileNames.RoleOf(name) is { } role)
-                {
-                    string path = Path.Combine(checkpoint, name);
-                    FileStatus status = LocalFiles.GetStatus(path);
-                    files.Add(new LocalFile(
-                        path, name, role, status.Bytes,
-                        StoreFileNames.IsImmutable(role) ? IdentityOf(status, Path.Combine(store, name)) : null));
-                }
-            }
-        }
-        catch (LocalFileException e)
-        {
-            throw Disk.Failed("Reading", checkpoint, e);
-        }
-
-        return files;
-    }
-
-    /// <summary>
-    /// Where links are refused the checkpoint's file is a copy, and only the store's own file of that name lasts.
-    /// </summary>
-    private static FileIdentity IdentityOf(FileStatus status, string original)
-    {
-        if (status.LinkCount == 1 && File.Exists(original))
-        {
-            try
-            {
-                FileStatus own = LocalFiles.GetStatus(original);
-                if (own.Bytes == status.Bytes)
-                {
-                    return FileIdentity.Of(own);
-                }
-            }
-            catch (LocalFileException) when (!File.Exists(original))
-            {
-                // Compacted away in this moment: the checkpoint's file is the only one left.
-                return FileIdentity.Of(status);
-            }
-        }
-
-        return FileIdentity.Of(status);
-    }
-
-    /// <summary>A file of the checkpoint; one that never changes has an identity.</summary>
-    private sealed record LocalFile(
-        string Path, string Name, SnapshotFileRole Role, long Bytes, FileIdentity? Identity)
-    {
-        public SnapshotFile As(string sha256, string name) => new(Name, Role, Bytes, sha256, name);
-    }
-
     /// <summary>A file whose object is known; one that was relied on was there before, as far as known.</summary>
-    private sealed record Placed(LocalFile Local, SnapshotFile File, bool Relied);
+    private sealed record Placed(CheckpointFile Local, SnapshotFile File, bool Relied);
 }

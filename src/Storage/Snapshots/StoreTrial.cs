@@ -11,7 +11,13 @@ internal static class StoreTrial
     /// <summary>Runs on a directory that nobody needs afterwards: opening changes it.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.SnapshotDamaged"/>.</exception>
     public static void Run(
-        SnapshotManifest manifest, string directory, RestoreOptions options, MergeCatalog merges)
+        SnapshotManifest manifest, string directory, RestoreOptions options, MergeCatalog merges) =>
+        Run(manifest.Sequence, manifest.Options, $"snapshot {manifest.Id}", directory, options, merges);
+
+    /// <summary>As above, of whatever says what the store must hold.</summary>
+    public static void Run(
+        Sequence sequence, OptionsFingerprint expected, string what, string directory, RestoreOptions options,
+        MergeCatalog merges)
     {
         try
         {
@@ -25,9 +31,8 @@ internal static class StoreTrial
                 AvoidFlushDuringShutdown = true,
                 InfoLogLevel = InfoLogLevel.Error,
             };
-            using RocksDatabase database = RocksDatabase.Open(
-                directory, plain, merges.Describe(directory, $"snapshot {manifest.Id}"));
-            Compare(manifest, database);
+            using RocksDatabase database = RocksDatabase.Open(directory, plain, merges.Describe(directory, what));
+            Compare(sequence, expected, database);
             if (options.ReadCheck)
             {
                 ReadAll(database);
@@ -46,16 +51,16 @@ internal static class StoreTrial
         ? new ColumnFamilyOptions()
         : new ColumnFamilyOptions { Compression = storage.Compression, WriteBufferBytes = storage.MemtableBytes };
 
-    private static void Compare(SnapshotManifest manifest, RocksDatabase database)
+    private static void Compare(Sequence sequence, OptionsFingerprint options, RocksDatabase database)
     {
-        if (database.LatestSequence != manifest.Sequence.Value)
+        if (database.LatestSequence != sequence.Value)
         {
-            throw Damaged($"ends at sequence {database.LatestSequence}, the manifest says {manifest.Sequence}");
+            throw Damaged($"ends at sequence {database.LatestSequence}, the manifest says {sequence}");
         }
 
         string[] found = [.. database.ColumnFamilies.Select(family => family.Name).Order(StringComparer.Ordinal)];
         string[] expected =
-            [.. manifest.Options.Families.Select(family => family.Name).Order(StringComparer.Ordinal)];
+            [.. options.Families.Select(family => family.Name).Order(StringComparer.Ordinal)];
         if (!found.SequenceEqual(expected, StringComparer.Ordinal))
         {
             throw Damaged(

@@ -13,7 +13,9 @@ internal interface ISession : IAsyncDisposable
 /// <param name="DataRoot">The directory of an embedded node.</param>
 /// <param name="Cluster">The address of a cluster; null for an embedded node.</param>
 /// <param name="SharedStorage">Where an embedded node keeps snapshots; null: nowhere.</param>
-internal sealed record SessionTarget(string DataRoot, string? Cluster, string? SharedStorage = null);
+/// <param name="Backups">Where an embedded node keeps backups; null: nowhere.</param>
+internal sealed record SessionTarget(
+    string DataRoot, string? Cluster, string? SharedStorage = null, string? Backups = null);
 
 /// <summary>How advice is worded: what a person would type where the command was typed.</summary>
 internal interface ICommandWording

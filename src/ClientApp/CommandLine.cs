@@ -62,7 +62,8 @@ internal static class CommandLine
         var root = new RootCommand("A branching key-value database: give every application its own writable copy.");
         Option[] everywhere =
             [
-                GlobalOptions.Data, GlobalOptions.SharedStorage, GlobalOptions.Cluster, GlobalOptions.Json,
+                GlobalOptions.Data, GlobalOptions.SharedStorage, GlobalOptions.Backups, GlobalOptions.Cluster,
+                GlobalOptions.Json,
                 GlobalOptions.Quiet,
             ];
         foreach (Option option in everywhere)
@@ -81,6 +82,7 @@ internal static class CommandLine
             ExportCommand.Create(host),
             BranchCommands.Create(host),
             SnapshotCommands.Create(host),
+            BackupCommands.Create(host),
             ScheduleCommands.Create(host),
             GarbageCommand.Create(host),
             ClusterCommands.Create(host),

@@ -9,6 +9,8 @@ internal static class GlobalOptions
 
     public const string SharedStorageVariable = "BRANCHING_SHARED_STORAGE";
 
+    public const string BackupsVariable = "BRANCHING_BACKUPS";
+
     public const string DefaultDataRoot = "./branching-data";
 
     public static Option<string?> Data { get; } = new("--data")
@@ -30,6 +32,14 @@ internal static class GlobalOptions
     {
         Description = "Directory for snapshots that every node can reach; without it nothing survives the node. "
             + $"Default: {SharedStorageVariable} in the environment, else none. A cluster's servers have their own.",
+        HelpName = "DIR",
+        Recursive = true,
+    };
+
+    public static Option<string?> Backups { get; } = new("--backups")
+    {
+        Description = $"Directory of backups. Default: {BackupsVariable} in the environment, else none. A cluster's "
+            + "servers have their own.",
         HelpName = "DIR",
         Recursive = true,
     };

@@ -39,7 +39,9 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
                 : GlobalOptions.DefaultDataRoot),
         Parsed.GetValue(GlobalOptions.Cluster),
         Parsed.GetValue(GlobalOptions.SharedStorage)
-            ?? (Host.Variable(GlobalOptions.SharedStorageVariable) is { Length: > 0 } shared ? shared : null));
+            ?? (Host.Variable(GlobalOptions.SharedStorageVariable) is { Length: > 0 } shared ? shared : null),
+        Parsed.GetValue(GlobalOptions.Backups)
+            ?? (Host.Variable(GlobalOptions.BackupsVariable) is { Length: > 0 } backups ? backups : null));
 
     public Screen Screen => field ??= new Screen(Host);
 
@@ -66,6 +68,9 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
             all = DataIsExplicit ? [.. all, "--data", Target.DataRoot] : all;
             all = Parsed.GetResult(GlobalOptions.SharedStorage) is { Implicit: false }
                 ? [.. all, "--shared-storage", Target.SharedStorage!]
+                : all;
+            all = Parsed.GetResult(GlobalOptions.Backups) is { Implicit: false }
+                ? [.. all, "--backups", Target.Backups!]
                 : all;
         }
 
@@ -107,6 +112,16 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
                 ExitCode.Failed,
                 "there is no shared storage, so there are no snapshots",
                 $"name a directory for them: {Again("--shared-storage", "DIR")}",
+                nameof(FailureKind.NotSupported))
+            : ConnectAsync(cancellationToken);
+
+    /// <summary>Opens the way to the backups. Without a directory there are none, and that is said at once.</summary>
+    public Task<ISession> ConnectToBackupsAsync(CancellationToken cancellationToken)
+        => Target is { Cluster: null, Backups: null }
+            ? throw new UserError(
+                ExitCode.Failed,
+                "there is no directory of backups",
+                $"name one: {Again("--backups", "DIR")}",
                 nameof(FailureKind.NotSupported))
             : ConnectAsync(cancellationToken);
 

@@ -9,6 +9,12 @@ internal static class Sessions
     /// <summary>The setting that says where shared storage is.</summary>
     public const string SharedStorageDirectory = "Branching:SharedStorage:Directory";
 
+    /// <summary>The setting that says where backups are.</summary>
+    public const string BackupsDirectory = "Branching:Backups:Directory";
+
+    /// <summary>The setting that says whether a restore may go anywhere.</summary>
+    public const string BackupsAnyTarget = "Branching:Backups:AllowAnyTarget";
+
     private static readonly TimeSpan _connectWithin = TimeSpan.FromSeconds(15);
 
     /// <summary>Starts a node in this process, or connects to a cluster.</summary>
@@ -29,12 +35,23 @@ internal static class Sessions
 
     /// <summary>The configuration of an embedded node.</summary>
     public static IReadOnlyDictionary<string, string?> SettingsOf(SessionTarget target)
-        => target.SharedStorage is { } shared
-            ? new Dictionary<string, string?>(StringComparer.Ordinal)
-            {
-                [SharedStorageDirectory] = Path.GetFullPath(shared),
-            }
-            : [];
+    {
+        Dictionary<string, string?> settings = new(StringComparer.Ordinal);
+        if (target.SharedStorage is { } shared)
+        {
+            settings[SharedStorageDirectory] = Path.GetFullPath(shared);
+        }
+
+        if (target.Backups is { } backups)
+        {
+            settings[BackupsDirectory] = Path.GetFullPath(backups);
+
+            // The node is this process: whoever runs it may write wherever it may.
+            settings[BackupsAnyTarget] = bool.TrueString;
+        }
+
+        return settings;
+    }
 
     private static async Task<ClusterSession> ConnectAsync(string address, CancellationToken cancellationToken)
     {

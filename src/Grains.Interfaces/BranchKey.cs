@@ -38,6 +38,10 @@ public static class BranchingGrainFactoryExtensions
     public static ISnapshotCoordinatorGrain GetSnapshots(this IGrainFactory grains, string database)
         => grains.GetGrain<ISnapshotCoordinatorGrain>(database);
 
+    /// <summary>The backups of a database.</summary>
+    public static IBackupGrain GetBackups(this IGrainFactory grains, string database)
+        => grains.GetGrain<IBackupGrain>(database);
+
     /// <summary>The cluster's coordinator.</summary>
     public static IClusterCoordinatorGrain GetClusterCoordinator(this IGrainFactory grains)
         => grains.GetGrain<IClusterCoordinatorGrain>(IClusterCoordinatorGrain.Key);

@@ -25,6 +25,18 @@ public enum OperationKind
 
     /// <summary>Moves all databases of a node to others.</summary>
     Drain = 6,
+
+    /// <summary>Makes a backup.</summary>
+    BackUp = 20,
+
+    /// <summary>Verifies a backup.</summary>
+    VerifyBackup = 21,
+
+    /// <summary>Restores a backup, or says what restoring it would do.</summary>
+    RestoreBackup = 22,
+
+    /// <summary>Makes a backup of a stream.</summary>
+    ImportBackup = 23,
 }
 
 /// <summary>How far an operation is. The numbers travel and are never reused.</summary>
@@ -78,6 +90,7 @@ public readonly record struct OperationProgress(
 /// <param name="Collected">Answer of <see cref="OperationKind.Collect"/>.</param>
 /// <param name="Moved">Answer of <see cref="OperationKind.Move"/> and <see cref="OperationKind.Drain"/>: one entry for
 /// each database.</param>
+/// <param name="Backup">Answer of the operations on backups.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.operation-description")]
@@ -96,7 +109,8 @@ public sealed record OperationDescription(
     [property: Id(11)] CopyOutcome? Copied = null,
     [property: Id(12)] RestoreOutcome? Restored = null,
     [property: Id(13)] CollectionOutcome? Collected = null,
-    [property: Id(14)] IReadOnlyList<MoveOutcome>? Moved = null);
+    [property: Id(14)] IReadOnlyList<MoveOutcome>? Moved = null,
+    [property: Id(15)] BackupOutcome? Backup = null);
 
 /// <summary>
 /// Long-running operations: started by one call, watched and cancelled by others, so that no call lasts longer than

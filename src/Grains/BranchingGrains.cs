@@ -24,6 +24,7 @@ public static class BranchingGrains
         services.AddSingleton<IValidateOptions<FailoverOptions>, FailoverOptionsValidator>();
         services.AddSingleton<IValidateOptions<FailoverOptions>, FailoverOptionsRules>();
         services.AddSingleton<IValidateOptions<ScheduleOptions>, ScheduleOptionsValidator>();
+        services.AddSingleton<IValidateOptions<NodeBackupOptions>, NodeBackupOptionsValidator>();
         services.AddSingleton<DatabaseLocator>();
         services.AddSingleton<SeenNodes>();
         services.AddSingleton<NodeDatabases>();

@@ -42,6 +42,7 @@ public static class BranchingHosting
             .ValidateOnStart();
         services.AddOptions<OwnershipOptions>().BindConfiguration(OwnershipOptions.Section).ValidateOnStart();
         services.AddOptions<SnapshotOptions>().BindConfiguration(SnapshotOptions.Section).ValidateOnStart();
+        services.AddOptions<NodeBackupOptions>().BindConfiguration(NodeBackupOptions.Section).ValidateOnStart();
         services.AddOptions<ScheduleOptions>().BindConfiguration(ScheduleOptions.Section).ValidateOnStart();
         services.AddOptions<FailoverOptions>().BindConfiguration(FailoverOptions.Section).ValidateOnStart();
         services.AddOptions<ServingOptions>().BindConfiguration(ServingOptions.Section).ValidateOnStart();

@@ -163,6 +163,7 @@ internal static class ServerConfiguration
             [SnapshotOptions.Section] = typeof(SnapshotOptions),
             [ScheduleOptions.Section] = typeof(ScheduleOptions),
             [FailoverOptions.Section] = typeof(FailoverOptions),
+            [NodeBackupOptions.Section] = typeof(NodeBackupOptions),
         };
         foreach (IConfigurationSection section in configuration.GetSection(Root).GetChildren())
         {

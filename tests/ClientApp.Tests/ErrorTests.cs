@@ -107,7 +107,7 @@ public sealed class ErrorTests : CliTest
         List<Command> commands = [];
         Collect(root, commands);
 
-        Assert.Equal(39, commands.Count);
+        Assert.True(commands.Count >= 49, $"{commands.Count} commands");
         foreach (Command command in commands)
         {
             CliResult help = await SucceedAsync([.. PathOf(command), "--help"]);

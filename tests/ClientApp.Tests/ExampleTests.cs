@@ -104,6 +104,8 @@ public sealed class ExampleScene : IAsyncLifetime
             "column create shop counters --merge add", "column create shop sessions --expires",
             "put shop visits 7 --column-family counters", "put shop s1 Ada --column-family sessions --ttl 1h",
             "branch create shop topic", "branch create shop review", "snapshot take shop --verify",
+            "backup create shop", "backup create shop",
+            $"backup export shop --output {Path.Combine(_directory, "backup.tar")}",
         ];
         foreach (string command in commands)
         {
@@ -112,6 +114,7 @@ public sealed class ExampleScene : IAsyncLifetime
                 [
                     .. command.Split(' '), "--data", Path.Combine(_directory, "branching-data"),
                     "--shared-storage", Path.Combine(_directory, "shared"),
+                    "--backups", Path.Combine(_directory, "backups"),
                 ]);
             Assert.True(result.ExitCode == 0, $"{command}: {result.Error}");
         }

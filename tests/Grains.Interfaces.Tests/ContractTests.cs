@@ -20,7 +20,7 @@ public sealed class ContractTests
     public void There_are_messages_and_interfaces_to_look_at()
     {
         Assert.True(Messages.Length > 20, $"{Messages.Length} messages");
-        Assert.Equal(7, GrainInterfaces.Length);
+        Assert.Equal(8, GrainInterfaces.Length);
     }
 
     [Fact]

@@ -41,6 +41,7 @@ internal static class Failures
         FailureKind.Locked or FailureKind.Overloaded or FailureKind.TimedOut or FailureKind.Closed
             or FailureKind.Moved or FailureKind.BeingDeleted or FailureKind.InUse or FailureKind.TooManyOpenFiles
             or FailureKind.SharedStorageUnavailable or FailureKind.NotOwner or FailureKind.LeaseExpired
+            or FailureKind.TransactionConflict or FailureKind.LockTimedOut or FailureKind.Deadlock
             => ExitCode.Busy,
         FailureKind.ImportMalformed => ExitCode.Malformed,
         _ => ExitCode.Failed,

@@ -145,6 +145,21 @@ public enum FailureKind
     /// <summary>A safety rule refused it; the message says which, and how to override it.</summary>
     Refused = 46,
 
+    /// <summary>A transaction lost against another write every time it was run; nothing was applied.</summary>
+    TransactionConflict = 50,
+
+    /// <summary>A lock was not free in time; nothing was applied.</summary>
+    LockTimedOut = 51,
+
+    /// <summary>A lock would have closed a circle of transactions that wait for each other.</summary>
+    Deadlock = 52,
+
+    /// <summary>The transaction was committed or rolled back before, or its time was over.</summary>
+    TransactionEnded = 53,
+
+    /// <summary>A commit was sent again, and whether the first one was applied is not remembered.</summary>
+    OutcomeUnknown = 54,
+
     /// <summary>The store is open for reading only.</summary>
     ReadOnly = 55,
 

@@ -31,6 +31,21 @@ public interface IStoreGrain : IGrainWithStringKey
     [Alias("write")]
     ValueTask<WriteResponse> WriteAsync(WriteRequest request, CancellationToken cancellationToken = default);
 
+    /// <summary>Reads keys for a transaction; <see cref="OptimisticTransaction"/> does it for clients.</summary>
+    [AlwaysInterleave]
+    [Alias("read-for-transaction")]
+    ValueTask<TransactionReadResponse> ReadForTransactionAsync(
+        TransactionReadRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Applies a transaction whole if nothing it read was written since. Durable as asked for on
+    /// return.</summary>
+    /// <exception cref="BranchingException"><see cref="FailureKind.OutcomeUnknown"/>: it was sent again, and whether
+    /// it was applied is not remembered. <see cref="FailureKind.InvalidContinuation"/>: the token is of another
+    /// store.</exception>
+    [AlwaysInterleave]
+    [Alias("commit")]
+    ValueTask<CommitResponse> CommitAsync(CommitRequest request, CancellationToken cancellationToken = default);
+
     /// <summary>Reads one page of a range.</summary>
     [AlwaysInterleave]
     [Alias("scan")]

@@ -31,6 +31,13 @@ internal abstract class StoreGrain(ServingNode node) : Grain
     public ValueTask<WriteResponse> WriteAsync(WriteRequest request, CancellationToken cancellationToken = default)
         => Calls.WriteAsync(request, cancellationToken);
 
+    public ValueTask<TransactionReadResponse> ReadForTransactionAsync(
+        TransactionReadRequest request, CancellationToken cancellationToken = default)
+        => Calls.ReadForTransactionAsync(request, cancellationToken);
+
+    public ValueTask<CommitResponse> CommitAsync(CommitRequest request, CancellationToken cancellationToken = default)
+        => Calls.CommitAsync(request, cancellationToken);
+
     public ValueTask<ScanResponse> ScanAsync(ScanRequest request, CancellationToken cancellationToken = default)
         => Calls.ScanAsync(request, cancellationToken);
 

@@ -122,7 +122,14 @@ public sealed partial class LocalStore
     }
 
     /// <summary>Notes how a flush in the background ended.</summary>
-    private void NoteBackgroundFlush(StorageException? failure) => Volatile.Write(ref _backgroundFailure, failure);
+    private void NoteBackgroundFlush(StorageException? failure)
+    {
+        Volatile.Write(ref _backgroundFailure, failure);
+        if (failure is not null)
+        {
+            EventsIfAny.NoteFailure(Label, failure);
+        }
+    }
 
     private long Property(string name) => _database.TryGetIntProperty(name, out ulong value) ? (long)value : 0;
 

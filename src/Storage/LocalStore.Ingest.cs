@@ -125,6 +125,7 @@ public sealed partial class LocalStore
         }
 
         Volatile.Write(ref _lastAcknowledged, end.Value);
+        NoteWrittenBeside();
         Progress?.NoteWritten(end, _time);
         return end;
     }

@@ -1,3 +1,4 @@
+using Branching.Storage.Transactions;
 using Microsoft.Extensions.Logging;
 
 namespace Branching.Storage;
@@ -35,6 +36,10 @@ internal static partial class Log
         "The files of {Label} at {Directory} stay open until this process ends, because a write to its log failed; "
         + "restart the node to recover this store")]
     public static partial void StoreKeptOpen(this ILogger logger, string label, string directory);
+
+    [LoggerMessage(2009, LogLevel.Warning, "An observer of {Label} failed at {Kind}; it was passed over")]
+    public static partial void StoreObserverFailed(
+        this ILogger logger, string label, StoreEventKind kind, Exception cause);
 
     [LoggerMessage(2007, LogLevel.Debug, "Memtables hold {Bytes} bytes of {BudgetBytes}; flushing {Flushed} stores")]
     public static partial void MemtableBudgetPassed(this ILogger logger, long bytes, long budgetBytes, int flushed);

@@ -142,7 +142,7 @@ public sealed partial class LocalStore
     private StorageException NoSuchFamily(string name) => new(
         FailureKind.ColumnFamilyNotFound, $"{Label} has no column family '{Names.Show(name)}'; create it first.");
 
-    private static void CheckKey(ReadOnlySpan<byte> key)
+    internal static void CheckKey(ReadOnlySpan<byte> key)
     {
         if (key.IsEmpty)
         {

@@ -122,7 +122,7 @@ public sealed partial class LocalStore
         }
     }
 
-    private void Check(ScanRequest request)
+    internal void Check(ScanRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
         CheckRange(request.Range);

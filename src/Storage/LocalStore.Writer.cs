@@ -1,4 +1,5 @@
 using Branching.RocksDb;
+using Branching.Storage.Transactions;
 
 namespace Branching.Storage;
 
@@ -27,8 +28,9 @@ public sealed partial class LocalStore : IWriteView
     /// <exception cref="StorageException">
     /// <see cref="FailureKind.InvalidArgument"/>, <see cref="FailureKind.RequestTooLarge"/>,
     /// <see cref="FailureKind.ColumnFamilyNotFound"/>, <see cref="FailureKind.Closed"/>,
-    /// <see cref="FailureKind.Overloaded"/>, <see cref="FailureKind.TimedOut"/>, <see cref="FailureKind.Poisoned"/>:
-    /// nothing was applied. Any other: the write failed in the log, and may be there after the store is reopened.
+    /// <see cref="FailureKind.Overloaded"/>, <see cref="FailureKind.TimedOut"/>, <see cref="FailureKind.Poisoned"/>,
+    /// and <see cref="FailureKind.LockTimedOut"/> or <see cref="FailureKind.Deadlock"/> while transactions lock its
+    /// keys: nothing was applied. Any other: the write failed in the log, and may be there after the store is reopened.
     /// </exception>
     public ValueTask<WriteResult> WriteAsync(WriteRequest request, CancellationToken cancellationToken)
     {
@@ -38,6 +40,14 @@ public sealed partial class LocalStore : IWriteView
             return ValueTask.FromCanceled<WriteResult>(cancellationToken);
         }
 
+        return Volatile.Read(ref _hooks) is { IsLocking: true }
+            ? WriteRespectingLocksAsync(request, cancellationToken)
+            : SubmitAsync(request, cancellationToken);
+    }
+
+    /// <summary>Puts a request into the queue, or writes it at once.</summary>
+    internal ValueTask<WriteResult> SubmitAsync(WriteRequest request, CancellationToken cancellationToken)
+    {
         if (!TryMeasure(request, out long bytes, out bool reads, out StorageException? refusal))
         {
             return ValueTask.FromException<WriteResult>(refusal);
@@ -231,6 +241,8 @@ public sealed partial class LocalStore : IWriteView
         bool sync = group.Sync;
         Instruments? instruments = _resources.Instruments;
         long start = instruments is { MeasuresOperations: true } ? _time.GetTimestamp() : 0;
+        StoreHooks? hooks = _hooks; // It is set under the commit lock, which this thread holds.
+        hooks?.BeforeCommit(group, this);
         try
         {
             if (mayWait)
@@ -241,11 +253,17 @@ public sealed partial class LocalStore : IWriteView
             {
                 return false;
             }
+
+            hooks?.Committed(group, this, _database.LatestSequence);
         }
         catch (RocksDbException e)
         {
             FailGroup(group, e);
             return true;
+        }
+        finally
+        {
+            hooks?.AfterCommit();
         }
 
         // Counted before it is answered: whoever has an answer finds it in the figures.

@@ -180,6 +180,7 @@ public sealed partial class LocalStore : IAsyncDisposable
     private async Task CloseAsync()
     {
         _resources.Remove(this);
+        BeginClosingExtras();
         _queue.Close();
         await _queue.Drained.ConfigureAwait(false);
         FlushTailBeforeClosing();
@@ -194,6 +195,7 @@ public sealed partial class LocalStore : IAsyncDisposable
         await WaitForReadersAsync().ConfigureAwait(false);
         CloseCursors();
         CloseViews();
+        EndExtras();
         _callersGroup?.Dispose();
         _database.Dispose();
         if (MustStayOpen)
@@ -280,6 +282,7 @@ public sealed partial class LocalStore : IAsyncDisposable
         if (Interlocked.CompareExchange(ref _poison, cause, null) is null)
         {
             _logger.StorePoisoned(Label, Directory, cause);
+            EventsIfAny.NoteFailure(Label, cause);
         }
     }
 }

@@ -75,6 +75,13 @@ public sealed class StorageOptions
     public TimeSpan WriteTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
+    /// Memory in which a store remembers its recent writes for its transactions, from the first one on, in bytes: about
+    /// 18 bytes for each key. A transaction that is older than what is remembered has to be run again. Default: 1 MiB.
+    /// </summary>
+    [Range(1L << 10, 1L << 31)]
+    public long TransactionWindowBytes { get; set; } = 1L << 20;
+
+    /// <summary>
     /// After a branch was made of a store, its unflushed writes are kept below this in the background, so that the next
     /// branch is made as fast: they are copied and replayed by every branch. In bytes. Default: 512 KiB.
     /// </summary>

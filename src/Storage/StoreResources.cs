@@ -1,6 +1,7 @@
 using System.Globalization;
 using Branching.RocksDb;
 using Branching.RocksDb.Files;
+using Branching.Storage.Transactions;
 using Microsoft.Extensions.Logging;
 
 namespace Branching.Storage;
@@ -68,6 +69,7 @@ public sealed class StoreResources : IDisposable
         _maxOpenFiles = MaxOpenFiles(options, files);
         LocalFiles.TryReserveDescriptors((int)Math.Min(files, MaxReservedDescriptors));
         Threads = new WriteThreads(MaxWriterThreads);
+        Events = new StoreEvents("all stores", logger, all: null);
         _upkeep = new UpkeepWork(this);
         _timer = time.CreateTimer(
             static state => ((StoreResources)state!).SendUpkeep(), this, _upkeepInterval, _upkeepInterval);
@@ -96,6 +98,12 @@ public sealed class StoreResources : IDisposable
 
     /// <summary>What the stores count; <see langword="null"/>: nobody asked for it.</summary>
     internal Instruments? Instruments { get; set; }
+
+    /// <summary>
+    /// What happens in all stores of a process. Of writes without a transaction only those of stores whose own
+    /// <see cref="LocalStore.Events"/> were asked for.
+    /// </summary>
+    public StoreEvents Events { get; }
 
     internal WriteThreads Threads { get; }
 

@@ -17,6 +17,7 @@ internal sealed class WriteGroup : IDisposable
     private WriteBatch _batch = new();
     private bool _overlayFilled;
     private int _next;
+    private int _marked;
 
     /// <summary>Where the queue puts the tickets of the group.</summary>
     public List<WriteTicket> Tickets { get; } = [];
@@ -51,6 +52,11 @@ internal sealed class WriteGroup : IDisposable
         int operationCount = operations.Count;
         bool plain = CheckFamilies(operations, view);
         int failed = request.Preconditions is { Count: > 0 } conditions ? FirstFailing(conditions, view) : -1;
+        if (failed < 0 && request.Check is { } check && !check.Passes(this, view))
+        {
+            failed = 0;
+        }
+
         StagedOperation[]? resolved = null;
         if (failed < 0)
         {
@@ -70,6 +76,26 @@ internal sealed class WriteGroup : IDisposable
         }
 
         _staged.Add(new Staged(ticket, Operations, failed, resolved));
+    }
+
+    /// <summary>The staged requests that are applied, from the nth staged one on.</summary>
+    public IEnumerable<WriteRequest> AppliedFrom(int first)
+    {
+        for (int i = first; i < _staged.Count; i++)
+        {
+            if (_staged[i].FailedPrecondition < 0)
+            {
+                yield return _staged[i].Ticket.Request;
+            }
+        }
+    }
+
+    /// <summary>As <see cref="AppliedFrom"/>, each only once.</summary>
+    public IEnumerable<WriteRequest> TakeUnmarked()
+    {
+        int first = _marked;
+        _marked = _staged.Count;
+        return AppliedFrom(first);
     }
 
     /// <summary>Answers every staged ticket; <paramref name="end"/> is the store's sequence after the batch.</summary>
@@ -156,6 +182,7 @@ internal sealed class WriteGroup : IDisposable
         Operations = 0;
         Sync = false;
         _now = 0;
+        _marked = 0;
         if (_overlayFilled)
         {
             _overlay.Clear();

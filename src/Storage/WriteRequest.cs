@@ -1,3 +1,5 @@
+using Branching.Storage.Transactions;
+
 namespace Branching.Storage;
 
 /// <summary>What one operation of a write does.</summary>
@@ -92,6 +94,9 @@ public sealed record WriteRequest(
     /// Receives the value of the first precondition's key, as it is when the writer has found that it holds.
     /// </summary>
     internal System.Buffers.IBufferWriter<byte>? Taken { get; init; }
+
+    /// <summary>What the writer asks before it applies the request; <see langword="null"/>: nothing.</summary>
+    internal CommitCheck? Check { get; init; }
 }
 
 /// <summary>The answer to a write.</summary>

@@ -117,6 +117,8 @@ public sealed class ContractTests
         Assert.Equal(Enumerable.Range(0, 47), numbers.Where(number => number < 50));
         Assert.Equal(numbers.Distinct(), numbers);
         Assert.Equal(46, (int)FailureKind.Refused);
+        Assert.Equal(50, (int)FailureKind.TransactionConflict);
+        Assert.Equal(54, (int)FailureKind.OutcomeUnknown);
     }
 
     private static string? AliasOf(MemberInfo member)

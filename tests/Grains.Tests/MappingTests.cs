@@ -11,6 +11,7 @@ public sealed class MappingTests
     [InlineData(typeof(Durability), typeof(WriteDurability))]
     [InlineData(typeof(WriteKind), typeof(WriteOperationKind))]
     [InlineData(typeof(PreconditionKind), typeof(WritePreconditionKind))]
+    [InlineData(typeof(Storage.Transactions.ConflictKind), typeof(CommitConflictKind))]
     public void Enumerations_of_storage_and_of_the_wire_have_the_same_names_and_numbers(Type storage, Type wire)
     {
         static IEnumerable<(string, int)> Members(Type type) =>

@@ -1,0 +1,227 @@
+namespace Branching.Grains;
+
+/// <summary>
+/// Gathers the reads and writes of a transaction on one store at the client, and commits them in one call. Nothing is
+/// held on the server meanwhile. One caller at a time.
+/// </summary>
+/// <remarks>
+/// Each read shows the newest committed value and remembers its sequence; a key is read once, later reads of it answer
+/// the same, and its own writes are seen. The commit is applied only if none of the keys that were read, absent ones
+/// included, was written since: committed transactions are serializable as far as they read by key. Before the commit
+/// two reads may belong to different moments; a transaction that saw such a mixture is refused, so do nothing outside
+/// of the store that depends on reads before the commit. Ranges take no part: what <see cref="IStoreGrain.ScanAsync"/>
+/// shows is not checked.
+/// </remarks>
+public sealed class OptimisticTransaction
+{
+    private const int SendAttempts = 5;
+
+    private readonly IStoreGrain _store;
+    private readonly Dictionary<StoreKey, (GetResponse Value, ulong Sequence)> _reads = new(StoreKeyComparer.Instance);
+    private readonly Dictionary<StoreKey, WriteOperation> _writes = new(StoreKeyComparer.Instance);
+    private ReadOnlyMemory<byte> _token;
+    private bool _ended;
+
+    /// <summary>Begins a transaction; calls nothing.</summary>
+    /// <param name="store">The database or the branch.</param>
+    /// <param name="durability">When the commit is answered.</param>
+    public OptimisticTransaction(IStoreGrain store, WriteDurability durability = WriteDurability.Sync)
+    {
+        ArgumentNullException.ThrowIfNull(store);
+        _store = store;
+        Durability = durability;
+    }
+
+    /// <summary>When the commit is answered.</summary>
+    public WriteDurability Durability { get; }
+
+    /// <summary>Keys written.</summary>
+    public int WriteCount => _writes.Count;
+
+    /// <summary>Keys read from the store.</summary>
+    public int ReadCount => _reads.Count;
+
+    /// <summary>Runs a body as a transaction and commits it; runs it again when it lost.</summary>
+    /// <typeparam name="T">What the body answers.</typeparam>
+    /// <param name="store">The database or the branch.</param>
+    /// <param name="body">Gets the transaction and the number of the attempt, from 1; does not commit by
+    /// itself.</param>
+    /// <param name="maxAttempts">How often it runs at most; at least 1.</param>
+    /// <param name="durability">When the commit is answered.</param>
+    /// <param name="cancellationToken">Ends it between two steps.</param>
+    /// <exception cref="BranchingException"><see cref="FailureKind.TransactionConflict"/>: every attempt lost; or a
+    /// call failed.</exception>
+    public static async Task<T> RunAsync<T>(
+        IStoreGrain store,
+        Func<OptimisticTransaction, int, CancellationToken, Task<T>> body,
+        int maxAttempts = 16,
+        WriteDurability durability = WriteDurability.Sync,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxAttempts, 1);
+        CommitConflict? conflict = null;
+        for (int attempt = 1; attempt <= maxAttempts; attempt++)
+        {
+            OptimisticTransaction transaction = new(store, durability);
+            T answer;
+            try
+            {
+                answer = await body(transaction, attempt, cancellationToken);
+            }
+            catch (BranchingException e) when (
+                e.Kind == FailureKind.TransactionConflict && transaction._ended && attempt < maxAttempts)
+            {
+                continue;
+            }
+
+            CommitResponse response = await transaction.CommitAsync(cancellationToken);
+            if (response.Committed)
+            {
+                return answer;
+            }
+
+            conflict = response.Conflict;
+        }
+
+        throw new BranchingException(
+            FailureKind.TransactionConflict,
+            $"A transaction was given up after {maxAttempts} attempts: each time a key it had read was written " +
+            $"meanwhile, at last one of column family '{conflict?.ColumnFamily}'. Nothing was applied; try later.",
+            isTransient: true);
+    }
+
+    /// <summary>Reads one key as the transaction sees it.</summary>
+    public async Task<GetResponse> GetAsync(
+        ReadOnlyMemory<byte> key, string? columnFamily = null, CancellationToken cancellationToken = default)
+        => (await GetAsync([new StoreKey(key, columnFamily)], cancellationToken))[0];
+
+    /// <summary>Reads several keys as the transaction sees them; those not read before as of one moment.</summary>
+    /// <exception cref="BranchingException"><see cref="FailureKind.TransactionConflict"/>: the store was opened again
+    /// since the first read, the transaction has ended; begin another one.</exception>
+    public async Task<IReadOnlyList<GetResponse>> GetAsync(
+        IReadOnlyList<StoreKey> keys, CancellationToken cancellationToken = default)
+    {
+        ThrowIfEnded();
+        ArgumentNullException.ThrowIfNull(keys);
+        StoreKey[] missing = [.. keys.Where(key => !_writes.ContainsKey(key) && !_reads.ContainsKey(key))
+            .Distinct(StoreKeyComparer.Instance).Select(Copy)];
+        if (missing.Length > 0)
+        {
+            TransactionReadResponse response = await _store.ReadForTransactionAsync(
+                new TransactionReadRequest(missing), cancellationToken);
+            Adopt(response.Token);
+            for (int i = 0; i < missing.Length; i++)
+            {
+                _reads[missing[i]] = (response.Values[i], response.Sequence);
+            }
+        }
+
+        return [.. keys.Select(Seen)];
+    }
+
+    /// <summary>Writes a key when the transaction commits; key and value are copied.</summary>
+    public void Put(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, string? columnFamily = null)
+    {
+        ThrowIfEnded();
+        StoreKey own = Copy(new StoreKey(key, columnFamily));
+        _writes[own] = new WriteOperation(WriteOperationKind.Put, own.Key, value.ToArray(), columnFamily);
+    }
+
+    /// <summary>Removes a key when the transaction commits.</summary>
+    public void Delete(ReadOnlyMemory<byte> key, string? columnFamily = null)
+    {
+        ThrowIfEnded();
+        StoreKey own = Copy(new StoreKey(key, columnFamily));
+        _writes[own] = new WriteOperation(WriteOperationKind.Delete, own.Key, default, columnFamily);
+    }
+
+    /// <summary>
+    /// Commits in one call. When the answer is lost it is asked for again, which applies nothing twice. The
+    /// transaction has ended, whatever comes.
+    /// </summary>
+    /// <exception cref="BranchingException"><see cref="FailureKind.TransactionEnded"/>: it had ended before.
+    /// <see cref="FailureKind.OutcomeUnknown"/>: the answer was lost for good; it may have been applied.</exception>
+    public async Task<CommitResponse> CommitAsync(CancellationToken cancellationToken = default)
+    {
+        ThrowIfEnded();
+        _ended = true;
+        if (_token.IsEmpty)
+        {
+            TransactionReadRequest nothing = new([]);
+            _token = (await _store.ReadForTransactionAsync(nothing, cancellationToken)).Token;
+        }
+
+        CommitRequest request = new(
+            Guid.NewGuid(),
+            _token,
+            [.. _reads.Select(read => new TransactionRead(read.Key.Key, read.Value.Sequence, read.Key.ColumnFamily))],
+            [.. _writes.Values],
+            Durability);
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await _store.CommitAsync(request, cancellationToken);
+            }
+            catch (Exception e) when (attempt < SendAttempts && MayHaveBeenLost(e))
+            {
+                request = request with { IsRepeated = true };
+            }
+        }
+    }
+
+    // Moved and the like would be safe to send again too, but then the store was opened elsewhere and refuses it.
+    private static bool MayHaveBeenLost(Exception e) => e is TimeoutException
+        || e is BranchingException { Kind: FailureKind.TimedOut or FailureKind.LeaseExpired };
+
+    private GetResponse Seen(StoreKey key) => _writes.TryGetValue(key, out WriteOperation write)
+        ? new GetResponse(write.Kind == WriteOperationKind.Put, write.Value)
+        : _reads[key].Value;
+
+    private void Adopt(ReadOnlyMemory<byte> token)
+    {
+        if (!_token.IsEmpty && !_token.Span.SequenceEqual(token.Span))
+        {
+            _ended = true;
+            throw new BranchingException(
+                FailureKind.TransactionConflict,
+                "The store was opened again since the transaction's first read, so its reads belong to no one " +
+                "moment any more. Nothing was applied; begin another transaction.",
+                isTransient: true);
+        }
+
+        _token = token;
+    }
+
+    private void ThrowIfEnded()
+    {
+        if (_ended)
+        {
+            throw new BranchingException(
+                FailureKind.TransactionEnded, "The transaction has ended; begin another one.");
+        }
+    }
+
+    private static StoreKey Copy(StoreKey key) => key with { Key = key.Key.ToArray() };
+
+    private sealed class StoreKeyComparer : IEqualityComparer<StoreKey>
+    {
+        private const string Default = "default";
+
+        public static StoreKeyComparer Instance { get; } = new();
+
+        // The default family has a name and may also be left out; both are the same key.
+        public bool Equals(StoreKey x, StoreKey y) =>
+            string.Equals(x.ColumnFamily ?? Default, y.ColumnFamily ?? Default, StringComparison.Ordinal)
+                && x.Key.Span.SequenceEqual(y.Key.Span);
+
+        public int GetHashCode(StoreKey obj)
+        {
+            HashCode hash = default;
+            hash.Add(obj.ColumnFamily ?? Default, StringComparer.Ordinal);
+            hash.AddBytes(obj.Key.Span);
+            return hash.ToHashCode();
+        }
+    }
+}

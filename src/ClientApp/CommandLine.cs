@@ -81,6 +81,7 @@ internal static class CommandLine
             ImportCommand.Create(host),
             ExportCommand.Create(host),
             BranchCommands.Create(host),
+            ChangesCommands.Create(host),
             SnapshotCommands.Create(host),
             BackupCommands.Create(host),
             ScheduleCommands.Create(host),

@@ -34,10 +34,11 @@ internal static class Failures
     {
         FailureKind.InvalidArgument or FailureKind.InvalidName or FailureKind.RequestTooLarge => ExitCode.Usage,
         FailureKind.DatabaseNotFound or FailureKind.BranchNotFound or FailureKind.ParentNotFound
-            or FailureKind.ColumnFamilyNotFound or FailureKind.SnapshotNotFound
-            or FailureKind.BackupNotFound => ExitCode.NotFound,
+            or FailureKind.ColumnFamilyNotFound or FailureKind.SnapshotNotFound or FailureKind.BackupNotFound
+            or FailureKind.ChangeLogOff or FailureKind.ConsumerNotFound => ExitCode.NotFound,
         FailureKind.DatabaseExists or FailureKind.BranchExists or FailureKind.ColumnFamilyExists
-            or FailureKind.Pinned or FailureKind.Refused => ExitCode.Precondition,
+            or FailureKind.Pinned or FailureKind.Refused or FailureKind.ChangesGone
+            or FailureKind.ChangePositionInvalid or FailureKind.ConsumerDropped => ExitCode.Precondition,
         FailureKind.Locked or FailureKind.Overloaded or FailureKind.TimedOut or FailureKind.Closed
             or FailureKind.Moved or FailureKind.BeingDeleted or FailureKind.InUse or FailureKind.TooManyOpenFiles
             or FailureKind.SharedStorageUnavailable or FailureKind.NotOwner or FailureKind.LeaseExpired
@@ -77,6 +78,8 @@ internal static class Failures
             FailureKind.NotSupported => null,
             FailureKind.Pinned => "snapshot show names the pins, snapshot unpin removes one: "
                 + invocation.Command("snapshot", "list", database),
+            FailureKind.ChangeLogOff => invocation.Command("changes", "enable", database),
+            FailureKind.ConsumerNotFound => invocation.Command("changes", "consumers", database),
             FailureKind.SnapshotDamaged => "another one may be whole: "
                 + invocation.Command("snapshot", "list", database),
             FailureKind.BackupNotFound or FailureKind.BackupDamaged => "those that there are: "

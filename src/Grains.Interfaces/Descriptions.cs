@@ -58,6 +58,7 @@ public enum BranchDurability
 /// instead of <see cref="FailureKind.BranchExists"/>. Null: none.</param>
 /// <param name="Durability">Whether it survives the loss of its node. Null: the node's default, which is
 /// durable.</param>
+/// <param name="ChangeLog">Whether it keeps a change log from its branch point on. Null: as its parent.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.create-branch-request")]
@@ -66,7 +67,8 @@ public sealed record CreateBranchRequest(
     [property: Id(1)] string CreatedBy,
     [property: Id(2)] IReadOnlyDictionary<string, string>? Labels = null,
     [property: Id(3)] string? OperationId = null,
-    [property: Id(4)] BranchDurability? Durability = null);
+    [property: Id(4)] BranchDurability? Durability = null,
+    [property: Id(5)] bool? ChangeLog = null);
 
 /// <summary>The state of a branch.</summary>
 public enum BranchState

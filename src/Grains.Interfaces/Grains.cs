@@ -157,6 +157,64 @@ public interface IStoreGrain : IGrainWithStringKey
     [Alias("property")]
     ValueTask<string?> GetPropertyAsync(
         string name, string? columnFamily = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Streams what was committed, in order, in pages of at most 4 MiB. Each entry has the position behind it: going on
+    /// from there gives what follows, without a gap or a repetition, also after the stream has ended.
+    /// </summary>
+    /// <exception cref="BranchingException"><see cref="FailureKind.ChangeLogOff"/>,
+    /// <see cref="FailureKind.ChangesGone"/>, <see cref="FailureKind.ChangePositionInvalid"/>,
+    /// <see cref="FailureKind.ConsumerNotFound"/>, <see cref="FailureKind.ConsumerDropped"/>;
+    /// <see cref="FailureKind.Corruption"/>: the log is damaged there. When the database moves, the stream ends with
+    /// <see cref="FailureKind.Moved"/>, <see cref="FailureKind.Fenced"/> or <see cref="FailureKind.Closed"/>.
+    /// </exception>
+    [AlwaysInterleave]
+    [Alias("changes")]
+    IAsyncEnumerable<IReadOnlyList<ChangeEntry>> ChangesAsync(
+        ChangesRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Switches the change log on, or changes how it is kept; null: the default. Durable on return.</summary>
+    [AlwaysInterleave]
+    [Alias("enable-change-log")]
+    ValueTask EnableChangeLogAsync(ChangeLogPolicy? policy = null, CancellationToken cancellationToken = default);
+
+    /// <summary>Switches the change log off; what it has stays on the node until the branch is deleted.</summary>
+    [AlwaysInterleave]
+    [Alias("disable-change-log")]
+    ValueTask DisableChangeLogAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Whether the store keeps a change log, what it has, and its consumers.</summary>
+    [AlwaysInterleave]
+    [Alias("change-log")]
+    ValueTask<ChangeLogDescription> GetChangeLogAsync(CancellationToken cancellationToken = default);
+
+    /// <summary>Creates a consumer; what it has not acknowledged is kept. One that is there stays as it is.</summary>
+    [AlwaysInterleave]
+    [Alias("create-consumer")]
+    ValueTask<ConsumerDescription> CreateConsumerAsync(
+        string name, ChangeFrom from, CancellationToken cancellationToken = default);
+
+    /// <summary>Says that a consumer has done with everything up to a position. Durable on return.</summary>
+    [AlwaysInterleave]
+    [Alias("acknowledge")]
+    ValueTask<ConsumerDescription> AcknowledgeAsync(
+        string name, ReadOnlyMemory<byte> position, CancellationToken cancellationToken = default);
+
+    /// <summary>Removes a consumer. Durable on return.</summary>
+    [AlwaysInterleave]
+    [Alias("remove-consumer")]
+    ValueTask RemoveConsumerAsync(string name, CancellationToken cancellationToken = default);
+
+    /// <summary>Removes the oldest files of the change log that nobody needs any more.</summary>
+    [AlwaysInterleave]
+    [Alias("purge-changes")]
+    ValueTask<PurgeChangesOutcome> PurgeChangesAsync(
+        PurgeChangesRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Reads all of the change log and says what of it is damaged.</summary>
+    [AlwaysInterleave]
+    [Alias("validate-changes")]
+    ValueTask<ChangeLogReport> ValidateChangesAsync(CancellationToken cancellationToken = default);
 }
 
 /// <summary>Owns a database on its node; the data operations are those of the main store. Key: the database's

@@ -32,7 +32,8 @@ internal sealed class BranchGrain(ServingNode node) : StoreGrain(node), IBranchG
                     request.CreatedBy,
                     request.Labels,
                     request.OperationId,
-                    (Storage.BranchDurability?)(int?)request.Durability);
+                    (Storage.BranchDurability?)(int?)request.Durability,
+                    request.ChangeLog);
                 return Descriptions.Of(database, await database.CreateBranchAsync(create, cancellationToken));
             },
             cancellationToken);

@@ -72,6 +72,7 @@ internal sealed partial class StoreCalls
     /// <summary>Ends the streams that are open; the store is no longer held by this grain.</summary>
     public async ValueTask CloseStreamsAsync()
     {
+        EndFollowing();
         OpenStream[] open = [.. _streams];
         _streams.Clear();
         if (open.Length > 0)

@@ -1,7 +1,7 @@
 namespace Branching.Grains;
 
 /// <summary>The data calls that the main store and branches have in common.</summary>
-internal abstract class StoreGrain(ServingNode node) : Grain
+internal abstract partial class StoreGrain(ServingNode node) : Grain
 {
     protected ServingNode Node { get; } = node;
 

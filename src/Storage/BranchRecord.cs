@@ -1,3 +1,5 @@
+using Branching.Storage.Changes;
+
 namespace Branching.Storage;
 
 /// <summary>A request for a branch.</summary>
@@ -12,13 +14,18 @@ namespace Branching.Storage;
 /// <param name="Durability">
 /// Whether it survives its node; <see langword="null"/> means the node's default.
 /// </param>
+/// <param name="ChangeLog">
+/// Whether it keeps a change log from its branch point on; <see langword="null"/> means as its parent, with the same
+/// settings.
+/// </param>
 public sealed record CreateBranch(
     BranchName Name,
     BranchName Parent,
     string CreatedBy,
     IReadOnlyDictionary<string, string>? Labels = null,
     string? OperationId = null,
-    BranchDurability? Durability = null);
+    BranchDurability? Durability = null,
+    bool? ChangeLog = null);
 
 /// <summary>Whether a branch survives the loss of its node. The numbers are stable: they are stored.</summary>
 public enum BranchDurability
@@ -79,6 +86,7 @@ public enum BranchState
 /// <param name="DeletedAt">When it was deleted, UTC.</param>
 /// <param name="OperationId">The id of the request that made it.</param>
 /// <param name="Durability">Whether it survives its node. The main store is always durable.</param>
+/// <param name="ChangeLog">How it keeps its change log; <see langword="null"/>: it keeps none.</param>
 public sealed record BranchRecord(
     StoreId Id,
     BranchName Name,
@@ -95,7 +103,8 @@ public sealed record BranchRecord(
     long? TotalBytes = null,
     DateTimeOffset? DeletedAt = null,
     string? OperationId = null,
-    BranchDurability Durability = BranchDurability.Durable);
+    BranchDurability Durability = BranchDurability.Durable,
+    ChangeLogSettings? ChangeLog = null);
 
 /// <summary>Disk space of a branch.</summary>
 /// <param name="TotalBytes">Bytes of all its files.</param>

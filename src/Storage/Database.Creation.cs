@@ -110,7 +110,8 @@ public sealed partial class Database
                 id, request.Name, parent.Id, parent.Name, checkpoint.Sequence, parent.Depth + 1, _time.GetUtcNow(),
                 request.CreatedBy, LabelsOf(request, parent), BranchState.Ready, checkpoint.LinkedFiles,
                     checkpoint.CopiedFiles,
-                checkpoint.TotalBytes, DeletedAt: null, request.OperationId, DurabilityOf(request));
+                checkpoint.TotalBytes, DeletedAt: null, request.OperationId, DurabilityOf(request),
+                ChangeLogOf(request, parent));
             GiveIdentity(building);
             StoreMarker.Write(_disk, building, record, Id);
             _disk.Reach(CrashPoint.CreationMarked);

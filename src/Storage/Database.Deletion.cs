@@ -96,6 +96,7 @@ public sealed partial class Database
 
         _registry.Forget(record.Id);
         _disk.TryDeleteTree(_files.TrashOf(record.Id), _logger);
+        _disk.TryDeleteTree(_files.ChangesOf(record.Id), _logger);
         _disk.Reach(CrashPoint.DeletionDeleted);
         _logger.BranchDeleted(record.Name, Name, record.Id);
         return deleted;

@@ -1,3 +1,4 @@
+using Branching.Storage.Changes;
 using Branching.Storage.Snapshots;
 
 namespace Branching.Storage;
@@ -61,9 +62,13 @@ public sealed partial class Database
     }
 
     private BranchRecord RecordOf(
-        BranchRestore restore, StoreId? parent, BranchName? parentName, Sequence at, int depth) => new(
+        BranchRestore restore, StoreId? parent, BranchName? parentName, Sequence at, int depth,
+        ChangeLogSettings? changeLog) => new(
         StoreId.New(_time), restore.Branch, parent, parentName, at, depth, _time.GetUtcNow(), restore.By,
-        restore.Labels, BranchState.Ready, LinkedFiles: 0, CopiedFiles: 0, restore.Snapshot.TotalBytes);
+        restore.Labels, BranchState.Ready, LinkedFiles: 0, CopiedFiles: 0, restore.Snapshot.TotalBytes)
+        {
+            ChangeLog = changeLog,
+        };
 
     /// <summary>A new branch whose parent is the store that the snapshot is of, when that is of this database; another
     /// database's snapshot makes a branch without a parent here.</summary>
@@ -73,7 +78,7 @@ public sealed partial class Database
         bool isOurs = snapshot.DatabaseId == Id;
         BranchRecord record = RecordOf(
             restore, isOurs ? snapshot.Id.Store : null, isOurs ? snapshot.Branch : null, snapshot.Sequence,
-            isOurs ? snapshot.Depth + 1 : 1);
+            isOurs ? snapshot.Depth + 1 : 1, isOurs ? _all.GetValueOrDefault(snapshot.Id.Store)?.ChangeLog : null);
         string building = _files.BuildingOf(record.Id);
         bool published = false;
         BranchRecord? recorded = null;
@@ -107,7 +112,8 @@ public sealed partial class Database
         BranchRestore restore, BranchRecord replaced, CancellationToken cancellationToken)
     {
         BranchRecord record = RecordOf(
-            restore, replaced.ParentId, replaced.ParentName, replaced.BranchSequence, replaced.Depth);
+            restore, replaced.ParentId, replaced.ParentName, replaced.BranchSequence, replaced.Depth,
+            replaced.ChangeLog);
         RestoreIntent intent = new(
             Formats.Restore, restore.Snapshot.Id.ToString(), restore.Branch.Value, record.Id.ToString(),
             replaced.Id.ToString(), IsStaged: false, Attempts: 0, record.CreatedAt, restore.By);
@@ -155,6 +161,7 @@ public sealed partial class Database
                     _files.StoreOf(replaced.Id),
                     $"{LabelOf(replaced.Name)} was replaced by snapshot {restore.Snapshot.Id}, as '{restore.By}' asked")
                 : "";
+            SetChangeLogAside(replaced.Id, place);
             _disk.Reach(SharingStep.RestoreSetAside);
             _disk.Rename(building, _files.StoreOf(record.Id));
             _disk.Reach(SharingStep.RestoreSwapped);

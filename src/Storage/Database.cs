@@ -313,7 +313,7 @@ public sealed partial class Database
 
     private StoreSlot SlotOf(BranchRecord record) => _registry.SlotOf(
         record.Id, _files.StoreOf(record.Id), LabelOf(record.Name), _guard, ProgressOf(record.Id),
-        StoreTuning.FromLabels(record.Labels));
+        StoreTuning.FromLabels(record.Labels), store => OpenChangeLog(record.Id, store));
 
     private void ThrowIfClosed()
     {

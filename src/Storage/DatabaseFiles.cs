@@ -27,6 +27,10 @@ internal sealed class DatabaseFiles(Disk disk, string directory, TimeProvider ti
 
     public string StoreOf(StoreId id) => Path.Combine(Stores, id.ToString());
 
+    public string Changes => Path.Combine(Directory, "changes");
+
+    public string ChangesOf(StoreId id) => Path.Combine(Changes, id.ToString());
+
     public string BuildingOf(StoreId id) => Path.Combine(Building, id.ToString());
 
     public string TrashOf(StoreId id) => Path.Combine(Trash, id.ToString());

@@ -21,6 +21,7 @@ internal sealed class DatabaseReconciler(
         SweepBuilding();
         FinishDeletions();
         HashSet<StoreId> present = LookAtStores();
+        SweepChangeLogs();
         foreach (BranchRecord record in catalog.Records.Values)
         {
             if (record.State is BranchState.Lost or BranchState.Damaged)
@@ -106,6 +107,30 @@ internal sealed class DatabaseReconciler(
             }
 
             Disk.Reach(CrashPoint.ReconcileTrashSwept);
+        }
+    }
+
+    /// <summary>The change log of a store that is gone says nothing any more.</summary>
+    private void SweepChangeLogs()
+    {
+        if (!Directory.Exists(files.Changes))
+        {
+            return;
+        }
+
+        foreach (string entry in Disk.List(files.Changes))
+        {
+            string path = Path.Combine(files.Changes, entry);
+            bool isOurs = StoreId.TryParse(entry, out StoreId id);
+            if (!isOurs)
+            {
+                SetAside(path, "found among change logs, but not named as ours");
+            }
+            else if ((!catalog.Records.TryGetValue(id, out BranchRecord? record)
+                || record.State == BranchState.Deleted) && notes.TryRemove(Disk, path))
+            {
+                notes.Add($"Removed the change log of store {id} of database '{document.Name}', which is gone.");
+            }
         }
     }
 

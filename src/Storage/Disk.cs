@@ -19,6 +19,7 @@ internal enum DiskStepKind
     DeleteTree,
     Checkpoint,
     CreateStore,
+    TruncateFile,
 }
 
 /// <summary>One step that changes the file system; <paramref name="Target"/> is set for renames.</summary>
@@ -29,7 +30,7 @@ internal readonly record struct DiskStep(DiskStepKind Kind, string Path, string?
 /// One place, so that tests can fail, kill or record each step: <see cref="BeforeStep"/> runs before it and may throw.
 /// All members block. Failures are <see cref="StorageException"/>s that name the step and the path.
 /// </remarks>
-internal sealed class Disk
+internal sealed partial class Disk
 {
     /// <summary>Called before each step; what it throws is treated as the step's own failure.</summary>
     public Action<DiskStep>? BeforeStep { get; init; }
@@ -214,6 +215,7 @@ internal sealed class Disk
         DiskStepKind.DeleteFile or DiskStepKind.DeleteTree => "Deleting",
         DiskStepKind.Checkpoint => "Making the checkpoint",
         DiskStepKind.CreateStore => "Creating the store",
+        DiskStepKind.TruncateFile => "Cutting the file",
         _ => "Changing",
     };
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Branching.Storage.Changes;
 
 namespace Branching.Storage;
 
@@ -85,21 +86,24 @@ internal sealed record BranchDocument(
     long? TotalBytes,
     DateTimeOffset? DeletedAt,
     string? OperationId,
-    BranchDurability? Durability = null)
+    BranchDurability? Durability = null,
+    ChangeLogDocument? ChangeLog = null)
 {
     public static BranchDocument From(BranchRecord record, DatabaseId database) => new(
         Formats.Marker, database.ToString(), record.Id.ToString(), record.Name.Value, record.ParentId?.ToString(),
         record.ParentName?.Value, record.BranchSequence.Value, record.Depth, record.CreatedAt, record.CreatedBy,
         record.Labels.Count == 0 ? null : record.Labels.ToDictionary(StringComparer.Ordinal), record.State,
         record.LinkedFiles, record.CopiedFiles, record.TotalBytes, record.DeletedAt, record.OperationId,
-        record.Durability == BranchDurability.Durable ? null : record.Durability);
+        record.Durability == BranchDurability.Durable ? null : record.Durability,
+        record.ChangeLog is { } log ? ChangeLogDocument.From(log) : null);
 
     public BranchRecord ToRecord() => new(
         StoreId.Parse(Id), BranchName.Parse(Name), Parent is null ? null : StoreId.Parse(Parent),
         ParentName is null ? null : BranchName.Parse(ParentName), new Sequence(Sequence), Depth, CreatedAt, CreatedBy,
         (IReadOnlyDictionary<string, string>?)Labels ?? System.Collections.Frozen.FrozenDictionary<string,
             string>.Empty,
-        State, LinkedFiles, CopiedFiles, TotalBytes, DeletedAt, OperationId, Durability ?? BranchDurability.Durable);
+        State, LinkedFiles, CopiedFiles, TotalBytes, DeletedAt, OperationId, Durability ?? BranchDurability.Durable,
+        ChangeLog?.ToSettings());
 }
 
 /// <summary>Only the format number, read before anything else is believed.</summary>

@@ -150,6 +150,7 @@ internal sealed class DurableLineage
             {
                 bool known = _known.TryGetValue(record.Id, out BranchRecord? there);
                 if (known ? IsLiving(there!) != IsLiving(record) || there!.Name != record.Name
+                    || there.ChangeLog != record.ChangeLog
                     : needed.Contains(record.Id))
                 {
                     _corrections[record.Id] = record;

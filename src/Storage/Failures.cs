@@ -165,6 +165,21 @@ public enum FailureKind
     /// <summary>A column family needs a merge operator that this program does not have; the message names it.</summary>
     MergeOperatorMissing = 56,
 
+    /// <summary>The store keeps no change log; it is off by default.</summary>
+    ChangeLogOff = 60,
+
+    /// <summary>The changes asked for are not in the log any more, or never were.</summary>
+    ChangesGone = 61,
+
+    /// <summary>A position in a change log is malformed, of another store, or of a history that did not last.</summary>
+    ChangePositionInvalid = 62,
+
+    /// <summary>The change log has no consumer of that name.</summary>
+    ConsumerNotFound = 63,
+
+    /// <summary>The consumer lagged too far behind and was dropped: what it had not read may be gone.</summary>
+    ConsumerDropped = 64,
+
     /// <summary>A stored key or value is nothing that the codec it is read with would have written.</summary>
     NotDecodable = 65,
 
@@ -187,6 +202,11 @@ public sealed partial class StorageException : Exception
 
     /// <summary>What sort of failure this is.</summary>
     public FailureKind Kind { get; }
+
+    /// <summary>
+    /// What of a change log cannot be read; <see langword="null"/> for every other failure than that.
+    /// </summary>
+    public Changes.ChangeDamage? Damage { get; init; }
 
     /// <summary>Whether the same call may succeed later without anybody repairing anything.</summary>
     public bool IsTransient => Kind is FailureKind.Overloaded or FailureKind.TimedOut or FailureKind.Closed

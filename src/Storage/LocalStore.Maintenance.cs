@@ -28,6 +28,7 @@ public sealed partial class LocalStore
         ThrowIfReadOnly();
         ThrowIfPoisoned();
         Volatile.Write(ref _tailBytes, 0);
+        SyncChangeLog();
         _database.Flush(family: null, wait: true);
         return true;
     });
@@ -121,6 +122,7 @@ public sealed partial class LocalStore
     internal void Maintain()
     {
         WithdrawExpired();
+        Volatile.Read(ref _changes)?.Maintain();
 
         // A store that has gone quiet is made ready to be branched or reopened without a long replay.
         long tail = TailBytes;

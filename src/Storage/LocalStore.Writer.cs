@@ -1,4 +1,5 @@
 using Branching.RocksDb;
+using Branching.Storage.Changes;
 using Branching.Storage.Transactions;
 
 namespace Branching.Storage;
@@ -241,24 +242,37 @@ public sealed partial class LocalStore : IWriteView
         bool sync = group.Sync;
         Instruments? instruments = _resources.Instruments;
         long start = instruments is { MeasuresOperations: true } ? _time.GetTimestamp() : 0;
+        ChangeLog? changes = _changes;
         StoreHooks? hooks = _hooks; // It is set under the commit lock, which this thread holds.
         hooks?.BeforeCommit(group, this);
         try
         {
+            if (changes is not null && !TryLog(changes, group, mayWait))
+            {
+                return false;
+            }
+
             if (mayWait)
             {
                 _seams.Commit.Commit(_database, group.Batch, sync);
             }
             else if (!_seams.Commit.TryCommitAtOnce(_database, group.Batch))
             {
+                changes?.Retract();
                 return false;
             }
 
             hooks?.Committed(group, this, _database.LatestSequence);
+            changes?.Commit(_database.LatestSequence);
         }
         catch (RocksDbException e)
         {
             FailGroup(group, e);
+            return true;
+        }
+        catch (StorageException e)
+        {
+            FailLogged(group, e);
             return true;
         }
         finally
@@ -375,12 +389,36 @@ public sealed partial class LocalStore : IWriteView
         // RocksDB refused these before it touched the log; whatever else happened leaves the log in doubt.
         bool untouched = e.Status is RocksDbStatus.ShutdownInProgress or RocksDbStatus.Incomplete or RocksDbStatus.Busy
             or RocksDbStatus.TryAgain or RocksDbStatus.TimedOut;
-        if (!untouched)
+        if (!untouched || !TryRetract())
         {
             Poison(Failed());
         }
 
         group.Fail(e.Status == RocksDbStatus.ShutdownInProgress ? Closed : Failed);
+    }
+
+    /// <summary>The change log could not take the group, or does not match it: as a failed write of the log.</summary>
+    private void FailLogged(WriteGroup group, StorageException e)
+    {
+        int count = group.StagedCount;
+        StorageException Failed() => new(
+            e.Kind, $"Writing a group of {count} requests to the change log of {Label} failed: {e.Message}", e);
+        Poison(Failed());
+        group.Fail(Failed);
+    }
+
+    private bool TryRetract()
+    {
+        try
+        {
+            _changes?.Retract();
+            return true;
+        }
+        catch (StorageException e)
+        {
+            Poison(e);
+            return false;
+        }
     }
 
     private void Count(WriteGroup group, long bytes, bool sync)

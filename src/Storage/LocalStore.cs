@@ -196,6 +196,7 @@ public sealed partial class LocalStore : IAsyncDisposable
         CloseCursors();
         CloseViews();
         EndExtras();
+        CloseChangeLog();
         _callersGroup?.Dispose();
         _database.Dispose();
         if (MustStayOpen)

@@ -38,7 +38,7 @@ internal sealed class StoreRegistry : IAsyncDisposable
 
     public StoreSlot SlotOf(
         StoreId id, string directory, string label, IAnswerGuard? guard = null, StoreProgress? progress = null,
-        StoreTuning? tuning = null) =>
+        StoreTuning? tuning = null, Action<LocalStore>? opened = null) =>
         _slots.TryGetValue(id, out StoreSlot? slot)
             ? slot
             : _slots.GetOrAdd(id, _ => new StoreSlot(this, directory, label)
@@ -46,6 +46,7 @@ internal sealed class StoreRegistry : IAsyncDisposable
                 Guard = guard,
                 Progress = progress,
                 Tuning = tuning,
+                Opened = opened,
             });
 
     public bool TryGet(StoreId id, [MaybeNullWhen(false)] out StoreSlot slot) => _slots.TryGetValue(id, out slot);
@@ -85,6 +86,7 @@ internal sealed class StoreRegistry : IAsyncDisposable
                     .ConfigureAwait(false);
                 store.Guard = slot.Guard;
                 store.Progress = slot.Progress;
+                await CompleteAsync(slot, store).ConfigureAwait(false);
                 slot.Progress?.NoteOpened(store.LastAcknowledged, _time);
                 return store;
             }
@@ -96,6 +98,25 @@ internal sealed class StoreRegistry : IAsyncDisposable
         catch
         {
             Closed();
+            throw;
+        }
+    }
+
+    /// <summary>What an opened store needs before it is handed out; without it, it is closed again.</summary>
+    private static async Task CompleteAsync(StoreSlot slot, LocalStore store)
+    {
+        if (slot.Opened is not { } opened)
+        {
+            return;
+        }
+
+        try
+        {
+            await Task.Run(() => opened(store)).ConfigureAwait(false);
+        }
+        catch
+        {
+            await store.DisposeAsync().ConfigureAwait(false);
             throw;
         }
     }
@@ -122,7 +143,7 @@ internal sealed class StoreRegistry : IAsyncDisposable
         TimeSpan idle = _resources.Options.StoreIdleTimeout;
         foreach (StoreSlot slot in _slots.Values)
         {
-            if (slot.IsIdle && _time.GetElapsedTime(slot.LastUsed) >= idle)
+            if (slot.IsIdle && !slot.IsFollowed && _time.GetElapsedTime(slot.LastUsed) >= idle)
             {
                 await slot.TryCloseAsync().ConfigureAwait(false);
             }
@@ -207,6 +228,12 @@ internal sealed partial class StoreSlot(StoreRegistry registry, string directory
 
     /// <summary>What of its options differs from the node's.</summary>
     public StoreTuning? Tuning { get; init; }
+
+    /// <summary>What is done with the opened store before it is handed out. May block.</summary>
+    public Action<LocalStore>? Opened { get; init; }
+
+    /// <summary>Whether somebody waits for changes of the open store.</summary>
+    public bool IsFollowed => Volatile.Read(ref _store) is { IsFollowed: true };
 
     public long LastUsed => Volatile.Read(ref _lastUsed);
 

@@ -32,6 +32,9 @@ internal sealed class WriteGroup : IDisposable
     /// <summary>Tickets whose answer depends on the commit.</summary>
     public int StagedCount => _staged.Count;
 
+    /// <summary>Operations in the batch up to and including the staged request at an index.</summary>
+    public int OperationsEndOf(int index) => _staged[index].OperationsEnd;
+
     /// <summary>Operations in the batch.</summary>
     public int Operations { get; private set; }
 

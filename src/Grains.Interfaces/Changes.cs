@@ -217,7 +217,8 @@ public sealed record ChangeLogDescription(
     [property: Id(8)] IReadOnlyList<ConsumerDescription> Consumers,
     [property: Id(9)] string Directory);
 
-/// <summary>Asks to remove whole files of a change log, the oldest first. At least one limit is given; all hold.</summary>
+/// <summary>Asks to remove whole files of a change log, the oldest first. At least one limit is given; all
+/// hold.</summary>
 /// <param name="OlderThan">Files whose entries are all older.</param>
 /// <param name="Through">Files whose entries all lie up to this sequence.</param>
 /// <param name="ThroughFile">Files up to and including the one of this name.</param>

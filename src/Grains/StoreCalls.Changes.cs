@@ -169,7 +169,8 @@ internal sealed partial class StoreCalls
         {
             throw new StorageException(
                 Storage.FailureKind.Closed,
-                $"The changes of {Label} are no longer followed: its grain was deactivated. Go on from the last position.");
+                $"The changes of {Label} are no longer followed: its grain was deactivated. Go on from " +
+                "the last position.");
         }
     }
 

@@ -48,8 +48,8 @@ public sealed partial class Database
     }
 
     /// <summary>
-    /// Switches a branch's change log off. What it has stays, and is removed with the branch; switched on again, the log
-    /// goes on behind a gap.
+    /// Switches a branch's change log off. What it has stays, and is removed with the branch; switched on again, the
+    /// log goes on behind a gap.
     /// </summary>
     /// <exception cref="StorageException"><see cref="FailureKind.BranchNotFound"/>.</exception>
     public async Task DisableChangeLogAsync(BranchName branch, CancellationToken cancellationToken)
@@ -84,6 +84,12 @@ public sealed partial class Database
         ThrowIfClosed();
         BranchRecord record = GetBranch(branch);
         string directory = _files.ChangesOf(record.Id);
+        if (record.ChangeLog is not null && !System.IO.Directory.Exists(directory))
+        {
+            // The log of a branch is begun when its store is opened first.
+            return new ChangeLogValidation(0, 0, 0, 0, null, null, WasClosed: true, []);
+        }
+
         while (true)
         {
             if (TryAcquireOpen(record) is { } lease)

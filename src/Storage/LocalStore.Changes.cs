@@ -127,6 +127,26 @@ public sealed partial class LocalStore
 
         public void ThrowIfMayNotAnswer() => store.Guard?.ThrowIfInvalid();
 
-        public IEnumerable<CommittedBatch> BatchesFrom(ulong first) => [];
+        public IEnumerable<CommittedBatch> BatchesFrom(ulong first)
+        {
+            List<CommittedBatch> batches = [];
+            try
+            {
+                // As far as RocksDB still has its log: what was flushed to table files is not in it any more.
+                using WalIterator log = store._database.GetUpdatesSince(first);
+                while (log.MoveNext())
+                {
+                    batches.Add(new CommittedBatch(
+                        log.Sequence, (uint)log.Count, log.Data[BatchDecoder.HeaderBytes..].ToArray()));
+                }
+            }
+            catch (RocksDbException e)
+            {
+                // What was read up to here is good; the rest becomes a gap, which says all there is to say.
+                store._logger.ChangeLogNotFilled(store.Label, first, e);
+            }
+
+            return batches;
+        }
     }
 }

@@ -100,7 +100,8 @@ public sealed class ExampleScene : IAsyncLifetime
         await File.WriteAllTextAsync(Path.Combine(_directory, "dump.tsv"), "apple\t3\n");
         string[] commands =
         [
-            "create shop", "column create shop users", "put shop apple 3", "put shop user/1 Ada", "put shop photo x",
+            "create shop", "changes enable shop", "changes consumers shop --create indexer",
+            "column create shop users", "put shop apple 3", "put shop user/1 Ada", "put shop photo x",
             "column create shop counters --merge add", "column create shop sessions --expires",
             "put shop visits 7 --column-family counters", "put shop s1 Ada --column-family sessions --ttl 1h",
             "branch create shop topic", "branch create shop review", "snapshot take shop --verify",

@@ -43,6 +43,11 @@ internal static class Program
             return await SnapshotScenarios.RunAsync(args).ConfigureAwait(false);
         }
 
+        if (scenario.StartsWith(ChangeScenarios.Prefix, StringComparison.Ordinal))
+        {
+            return await ChangeScenarios.RunAsync(args).ConfigureAwait(false);
+        }
+
         _killAt = int.Parse(args[2], CultureInfo.InvariantCulture);
         bool everyStep = args[3] == "all";
         _armed = scenario is "open" or "close";

@@ -48,8 +48,8 @@ internal static class ChangesCommands
             "changes",
             "Show what was written, in order, one operation a line. The change log is off until it is switched on.",
             [
-                "branching changes enable shop", "branching changes shop", "branching changes shop --from 17 --limit 10",
-                "branching changes shop --since 1h --json", "branching changes shop --branch topic --from now --follow",
+                "branching changes enable shop", "branching changes shop", "branching changes shop --from 2 --limit 10",
+                "branching changes shop --since 1h --json", "branching changes shop --follow --limit 3",
             ],
             [database, branch, .. place.All, follow, limit, across, hex, base64],
             async (invocation, cancellationToken) =>

@@ -26,7 +26,7 @@ internal enum FrameResult
 /// <param name="Reason">What is wrong.</param>
 internal sealed record FrameFault(long Offset, long Bytes, ulong First, ulong? Last, string Reason)
 {
-    /// <summary>Whether the bytes end before the frame that they began: what a write leaves that was cut short.</summary>
+    /// <summary>Whether the file ends before the frame does: what a write leaves that was cut short.</summary>
     public bool IsCutShort { get; init; }
 }
 
@@ -166,7 +166,7 @@ internal sealed class ChangeFileReader : IDisposable
         }
         else
         {
-            ChangeFormat.TryParseName(System.IO.Path.GetFileName(Path), out ulong first);
+            ulong first = ChangeFormat.TryParseName(System.IO.Path.GetFileName(Path), out ulong named) ? named : 1;
             Fault = new FrameFault(0, End, first, null, why) { IsCutShort = End < ChangeFormat.FileHeaderBytes };
             _expected = first;
         }

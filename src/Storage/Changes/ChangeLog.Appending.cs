@@ -126,7 +126,9 @@ public sealed partial class ChangeLog
 
     /// <summary>The group of the last append is committed: readers may see it.</summary>
     /// <param name="sequence">The store's sequence now.</param>
-    /// <exception cref="StorageException"><see cref="FailureKind.Internal"/>: it is not what the frames say.</exception>
+    /// <exception cref="StorageException">
+    /// <see cref="FailureKind.Internal"/>: it is not what the frames say.
+    /// </exception>
     internal void Commit(ulong sequence)
     {
         if (sequence != _appendedEnd)

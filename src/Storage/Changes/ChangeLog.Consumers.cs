@@ -52,8 +52,8 @@ public sealed partial class ChangeLog
             {
                 throw new StorageException(
                     FailureKind.Refused,
-                    $"Consumer '{name}' was not created: the change log of {Label} has {MaxConsumers} already. Remove " +
-                    "some.");
+                    $"Consumer '{name}' was not created: the change log of {Label} has {MaxConsumers} already. " +
+                    "Remove some.");
             }
 
             // Between the look and now what it begins with may have been removed.
@@ -68,12 +68,13 @@ public sealed partial class ChangeLog
     }
 
     /// <summary>
-    /// Says that a consumer has done with everything up to a sequence. Durable on return. Going back is ignored. Blocking.
+    /// Says that a consumer has done with everything up to a sequence. Durable on return. Going back is ignored.
+    /// Blocking.
     /// </summary>
     /// <exception cref="StorageException">
     /// <see cref="FailureKind.ConsumerNotFound"/>, <see cref="FailureKind.ConsumerDropped"/>,
-    /// <see cref="FailureKind.ChangePositionInvalid"/>: the sequence is beyond the log's end, or the position of another
-    /// store or history.
+    /// <see cref="FailureKind.ChangePositionInvalid"/>: the sequence is beyond the log's end, or the position of
+    /// another store or history.
     /// </exception>
     public ChangeConsumer Acknowledge(string name, ChangePosition position)
     {
@@ -169,8 +170,8 @@ public sealed partial class ChangeLog
             throw new StorageException(
                 FailureKind.ConsumerDropped,
                 $"Consumer '{consumer.Name}' of the change log of {Label} had acknowledged sequence " +
-                $"{consumer.Sequence} and was dropped on {at:u}, because it lagged too far behind. The log begins with " +
-                $"sequence {_files[0].First} now. Remove it, read the store itself, and create it again.");
+                $"{consumer.Sequence} and was dropped on {at:u}, because it lagged too far behind. The log begins " +
+                $"with sequence {_files[0].First} now. Remove it, read the store itself, and create it again.");
         }
 
         if (ProblemOf(consumer) is { } problem)

@@ -20,8 +20,8 @@ internal static partial class Log
     public static partial void ChangeLogCut(this ILogger logger, string label, string directory, ulong sequence);
 
     [LoggerMessage(2203, LogLevel.Information,
-        "The change log of {Label}: {File} was cut at byte {Offset}, behind {Sequence}; what followed was unfinished or "
-        + "not committed")]
+        "The change log of {Label}: {File} was cut at byte {Offset}, behind {Sequence}; what followed was unfinished "
+        + "or not committed")]
     public static partial void ChangeLogTailCut(
         this ILogger logger, string label, string file, long offset, ulong sequence);
 
@@ -36,9 +36,10 @@ internal static partial class Log
         this ILogger logger, string label, string directory, ulong first, ulong last, ChangeGapReason reason);
 
     [LoggerMessage(2206, LogLevel.Information,
-        "The change log of {Label} at {Directory} lacked sequences {First} to {Last}; they were taken from RocksDB's")]
+        "The change log of {Label} at {Directory} lacked sequences {First} to {Last}; {Entries} batches were taken "
+        + "from RocksDB's own log")]
     public static partial void ChangeLogFilled(
-        this ILogger logger, string label, string directory, ulong first, ulong last);
+        this ILogger logger, string label, string directory, long entries, ulong first, ulong last);
 
     [LoggerMessage(2207, LogLevel.Warning,
         "The change log of {Label} at {Directory} was not closed in good order; the next open compares it")]
@@ -56,8 +57,12 @@ internal static partial class Log
     public static partial void ChangeLogNotPurged(
         this ILogger logger, string label, string directory, Exception cause);
 
+    [LoggerMessage(2211, LogLevel.Warning, "RocksDB's own log of {Label} could not be read from sequence {First} on")]
+    public static partial void ChangeLogNotFilled(this ILogger logger, string label, ulong first, Exception cause);
+
     [LoggerMessage(2210, LogLevel.Warning,
-        "Consumer {Consumer} of the change log of {Label} was dropped at {Sequence}: more than {Bytes} bytes wait for it")]
+        "Consumer {Consumer} of the change log of {Label} was dropped at {Sequence}: more than {Bytes} bytes "
+        + "wait for it")]
     public static partial void ConsumerDropped(
         this ILogger logger, string consumer, string label, ulong sequence, long bytes);
 }

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Branching.Storage.Changes;
 
 /// <summary>What of a change log is to be removed; whole files only, the oldest first.</summary>
@@ -52,8 +50,8 @@ public sealed partial class ChangeLog
 
     /// <summary>Removes whole files that nobody needs any more. Blocking.</summary>
     /// <remarks>
-    /// Never the file that is written, never what a consumer has not acknowledged, and never what the store itself might
-    /// lose with the power, because then the log must say where the store is.
+    /// Never the file that is written, never what a consumer has not acknowledged, and never what the store itself
+    /// might lose with the power, because then the log must say where the store is.
     /// </remarks>
     /// <exception cref="StorageException">
     /// <see cref="FailureKind.InvalidArgument"/>: there is no file of that name, or nothing was asked for.

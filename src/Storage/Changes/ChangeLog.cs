@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Branching.RocksDb;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
@@ -19,6 +20,8 @@ namespace Branching.Storage.Changes;
 /// </para>
 /// <para>One writer at a time appends: the one that commits, under the store's lock.</para>
 /// </remarks>
+[SuppressMessage(
+    "Reliability", "CA1001", Justification = "Its store closes it, which also says whether it ends in good order.")]
 public sealed partial class ChangeLog
 {
     private readonly ChangeLogPlace _place;

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using Branching.Storage.Shared;
 
@@ -80,7 +79,8 @@ internal static class ChangeState
         return DatabaseId.TryParse(state.Database, out _) && StoreId.TryParse(state.Store, out _)
             ? state
             : throw new StorageException(
-                FailureKind.Corruption, $"{What} '{path}' names no store. It was left as it is; put its own file back.");
+                FailureKind.Corruption,
+                $"{What} '{path}' names no store. It was left as it is; put its own file back.");
     }
 
     /// <summary>Replaces the state in one step, durably.</summary>

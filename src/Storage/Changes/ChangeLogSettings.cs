@@ -22,8 +22,8 @@ public sealed record ChangeLogSettings
     public int? KeepFiles { get; init; }
 
     /// <summary>
-    /// A consumer that more than so many bytes of files wait for is dropped, so that it does not fill the disk. Default:
-    /// null: files stay as long as a consumer needs them.
+    /// A consumer that more than so many bytes of files wait for is dropped, so that it does not fill the disk.
+    /// Default: null: files stay as long as a consumer needs them.
     /// </summary>
     public long? DropConsumersBehindBytes { get; init; }
 

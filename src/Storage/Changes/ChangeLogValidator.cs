@@ -104,7 +104,8 @@ public static class ChangeLogValidator
 
         if (header.First != first)
         {
-            run.Add(path, new FrameFault(0, reader.End, first, until, $"it is the file of sequence {header.First}"), until);
+            FrameFault foreign = new(0, reader.End, first, until, $"it is the file of sequence {header.First}");
+            run.Add(path, foreign, until);
             return;
         }
 

@@ -280,6 +280,21 @@ internal sealed class ChangeRecovery(
         End = history.Start;
     }
 
+    /// <summary>Whether readers will understand a batch: one of a transaction of RocksDB's own has other records.</summary>
+    private bool IsReadable(CommittedBatch batch)
+    {
+        Dictionary<uint, string> families = new(store.Families);
+        ReadOnlyMemory<byte> rest = batch.Records;
+        uint count = 0;
+        string? why;
+        while (BatchDecoder.TryRead(ref rest, families, out _, out why))
+        {
+            count++;
+        }
+
+        return why is null && count == batch.Count;
+    }
+
     /// <summary>Adds what the store has and the log does not: batches of RocksDB's own log, or a gap.</summary>
     private long FillUpTo(ChangeHistory history, FrameBuffer buffer)
     {
@@ -292,9 +307,14 @@ internal sealed class ChangeRecovery(
             foreach (CommittedBatch batch in store.BatchesFrom(next))
             {
                 ulong last = batch.First + batch.Count - 1;
-                if (batch.First != next || batch.Count == 0 || last > history.Start)
+                if (batch.First < next || batch.Count == 0 || last > history.Start || !IsReadable(batch))
                 {
                     break;
+                }
+
+                if (batch.First > next)
+                {
+                    AddGap(buffer, history, next, batch.First - 1, ChangeGapReason.LostTail);
                 }
 
                 buffer.Begin();
@@ -309,16 +329,23 @@ internal sealed class ChangeRecovery(
 
         if (next <= history.Start)
         {
-            ChangeGapReason reason = wasOff ? ChangeGapReason.NotLogged : ChangeGapReason.LostTail;
-            buffer.AddGap(next, history.Start, reason, Ticks, history.Id);
-            logger.ChangeLogGap(label, place.Directory, next, history.Start, reason);
+            AddGap(
+                buffer, history, next, history.Start,
+                wasOff ? ChangeGapReason.NotLogged : ChangeGapReason.LostTail);
         }
-        else
+
+        if (entries > 0)
         {
-            logger.ChangeLogFilled(label, place.Directory, End + 1, history.Start);
+            logger.ChangeLogFilled(label, place.Directory, entries, End + 1, history.Start);
         }
 
         return entries;
+    }
+
+    private void AddGap(FrameBuffer buffer, ChangeHistory history, ulong first, ulong last, ChangeGapReason reason)
+    {
+        buffer.AddGap(first, last, reason, Ticks, history.Id);
+        logger.ChangeLogGap(label, place.Directory, first, last, reason);
     }
 }
 

@@ -71,6 +71,9 @@ internal static class ErrorScenes
         },
         ["the last snapshot of a branch is deleted"] = () => RunAsync("snapshot take shop"),
         ["a database of shared storage is opened without it"] = () => RunAsync("snapshot take shop"),
+        ["changes are asked for from before their log began"] = () => RunHereAsync("changes enable shop"),
+        ["a position in a change log is malformed"] = () => RunHereAsync("changes enable shop"),
+        ["a consumer of a change log that is not there"] = () => RunHereAsync("changes enable shop"),
         ["the mark of a branch is missing"] = () => Remove(Path.Combine(StoreOf("taken"), "branch.json")),
     };
 
@@ -164,6 +167,13 @@ internal static class ErrorScenes
             Assert.True(exitCode == 0, shown);
         }
 
+        return null;
+    }
+
+    private static async Task<IAsyncDisposable?> RunHereAsync(string command)
+    {
+        (int exitCode, string shown) = await new DocumentShell().RunAsync("branching " + command);
+        Assert.True(exitCode == 0, shown);
         return null;
     }
 

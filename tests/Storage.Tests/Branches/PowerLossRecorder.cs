@@ -40,6 +40,9 @@ internal sealed class PowerLossRecorder(string root, string copies)
             case DiskStepKind.AppendFile:
                 _pending.Add(new Content(step.Path, new FileInfo(step.Path).Length));
                 break;
+            case DiskStepKind.TruncateFile:
+                _pending.Add(new Truncated(step.Path, Copies[^1].Path));
+                break;
             case DiskStepKind.WriteFile:
                 _pending.Add(new Created(step.Path));
                 _pending.Add(new Content(step.Path, 0));
@@ -61,12 +64,12 @@ internal sealed class PowerLossRecorder(string root, string copies)
     {
         if (_running is { Kind: DiskStepKind.FlushFile } file)
         {
-            _pending.RemoveAll(effect => effect is Content && effect.Path == file.Path);
+            _pending.RemoveAll(effect => effect is Content or Truncated && effect.Path == file.Path);
         }
         else if (_running is { Kind: DiskStepKind.FlushDirectory } directory)
         {
             Predicate<Effect> covered =
-                effect => effect is not Content && Path.GetDirectoryName(effect.Entry) == directory.Path;
+                effect => effect is not (Content or Truncated) && Path.GetDirectoryName(effect.Entry) == directory.Path;
             Effect[] durable = [.. _pending.Where(effect => covered(effect))];
             _pending.RemoveAll(covered);
             foreach (Renamed rename in durable.OfType<Renamed>())
@@ -82,7 +85,7 @@ internal sealed class PowerLossRecorder(string root, string copies)
     private void Follow(Renamed rename)
     {
         // The durable new name stands for the old one.
-        _pending.RemoveAll(effect => effect is not Content && effect.Path == rename.Path);
+        _pending.RemoveAll(effect => effect is not (Content or Truncated) && effect.Path == rename.Path);
         for (int i = 0; i < _pending.Count; i++)
         {
             string path = _pending[i].Path;
@@ -173,6 +176,12 @@ internal sealed class PowerLossRecorder(string root, string copies)
                 file.SetLength(LengthBefore);
             }
         }
+    }
+
+    private sealed record Truncated(string Path, string Before) : Effect(Path)
+    {
+        public override void TakeBack(Func<string, string> here, Func<string, string, string> earlier) =>
+            BringBack(earlier(Before, Path), here(Path));
     }
 
     private sealed record Created(string Path) : Effect(Path)

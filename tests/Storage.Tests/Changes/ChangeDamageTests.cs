@@ -158,8 +158,8 @@ public sealed class ChangeDamageTests(ITestOutputHelper output)
         for (int i = 0; i < 12; i++)
         {
             await logged.WriteAsync(
-                Durability.Sync, TestStore.Put($"key{i}", new string((char)('a' + i), i * 5)), TestStore.Delete($"d{i}"),
-                TestStore.Put("x", "BCLF", "users"));
+                Durability.Sync, TestStore.Put($"key{i}", new string((char)('a' + i), i * 5)),
+                TestStore.Delete($"d{i}"), TestStore.Put("x", "BCLF", "users"));
         }
 
         await logged.Store.DisposeAsync();

@@ -32,7 +32,8 @@ public sealed class ChangeLogTests
 
         List<Change> changes = logged.Read();
 
-        Assert.Equal(["1 put a=1", "2 put users:b=2, delete a, delete-range c d", "5 put e="], LoggedStore.Show(changes));
+        Assert.Equal(
+            ["1 put a=1", "2 put users:b=2, delete a, delete-range c d", "5 put e="], LoggedStore.Show(changes));
         Assert.Equal([1ul, 4, 5], changes.Select(change => change.Last.Value));
         Assert.Equal(logged.Store.LastAcknowledged, logged.Log.End);
     }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using Branching.Storage.Changes;
 using Branching.Storage.Tests.LocalStores;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
+using Branching.Storage.Changes;
 using Branching.Storage.Tests.Branches;
+using Branching.Storage.Tests.Changes;
 
 namespace Branching.Storage.Tests.Scripts;
 
@@ -10,7 +12,9 @@ namespace Branching.Storage.Tests.Scripts;
 /// put BRANCH KEY VALUE                    get BRANCH KEY              delete BRANCH KEY
 /// delete-range BRANCH FROM TO             count BRANCH [RANGE]
 /// scan BRANCH [RANGE] [reverse] [limit=N] where RANGE is [from=K|after=K] [to=K|before=K] or [prefix=P]
-/// branch NAME [from PARENT] [as OPERATION]    delete-branch NAME
+/// branch NAME [from PARENT] [as OPERATION] [log=on|off]    delete-branch NAME
+/// changes BRANCH [from=N|of=CONSUMER]     changes-on BRANCH           changes-off BRANCH
+/// consumer BRANCH NAME                    ack BRANCH NAME N
 /// list    ancestors NAME    children NAME     flush BRANCH    reopen
 /// </code>
 /// <c>""</c> is the empty word, <c>x*128</c> a letter that many times, <c>\xNN</c> a byte. A refusal is answered with
@@ -77,6 +81,13 @@ internal sealed class ScriptSession : IAsyncDisposable
         ("list", []) => [.. _database.ListBranches().Select(Show)],
         ("ancestors", [var name]) => OrNone(_database.GetAncestors(BranchName.Parse(name)).Select(Show)),
         ("children", [var name]) => OrNone(_database.GetChildren(BranchName.Parse(name)).Select(Show)),
+        ("changes", [var branch, .. var how]) => await InsideAsync(branch, store => Changes(store, how)),
+        ("changes-on", [var branch]) => [await SwitchAsync(branch, on: true)],
+        ("changes-off", [var branch]) => [await SwitchAsync(branch, on: false)],
+        ("consumer", [var branch, var name]) => [await InsideAsync(branch, store => Show(
+            store.Changes.CreateConsumer(name, ChangeStart.First).Consumer))],
+        ("ack", [var branch, var name, var sequence]) => [await InsideAsync(branch, store => Show(
+            store.Changes.Acknowledge(name, new Sequence(ulong.Parse(sequence, CultureInfo.InvariantCulture)))))],
         ("reopen", []) => [await ReopenAsync()],
         _ => throw new FormatException($"'{command} {string.Join(' ', words)}' is not a command of scripts."),
     };
@@ -99,8 +110,29 @@ internal sealed class ScriptSession : IAsyncDisposable
         string? Option(string word) => Array.IndexOf(how, word) is >= 0 and int at ? how[at + 1] : null;
         return Show(await _database.CreateBranchAsync(
             new CreateBranch(
-                BranchName.Parse(name), BranchName.Parse(Option("from") ?? "main"), "script", null, Option("as")),
+                BranchName.Parse(name), BranchName.Parse(Option("from") ?? "main"), "script", null, Option("as"), null,
+                Value(how, "log=") is { } log ? log == "on" : null),
             default));
+    }
+
+    private async Task<string> SwitchAsync(string branch, bool on)
+    {
+        await (on
+            ? _database.EnableChangeLogAsync(BranchName.Parse(branch), ChangeLogSettings.Default, default)
+            : _database.DisableChangeLogAsync(BranchName.Parse(branch), default));
+        return on ? "on" : "off";
+    }
+
+    private static string Show(ChangeConsumer consumer) => $"{consumer.Name} at {consumer.Acknowledged}";
+
+    private static string[] Changes(LocalStore store, string[] how)
+    {
+        ChangeStart start = Value(how, "of=") is { } consumer
+            ? ChangeStart.OfConsumer(consumer)
+            : Value(how, "from=") is { } from
+                ? ChangeStart.At(new Sequence(ulong.Parse(from, CultureInfo.InvariantCulture)))
+                : ChangeStart.First;
+        return OrNone(LoggedStore.Show(LoggedStore.Read(store.Changes, start)));
     }
 
     private async Task<string> ReopenAsync()

@@ -14,7 +14,8 @@ public sealed partial class ChangeLog
     /// <exception cref="StorageException">
     /// <see cref="FailureKind.ChangesGone"/>: the log begins later. <see cref="FailureKind.ChangePositionInvalid"/>:
     /// the position is of another store or history, or beyond the log's end.
-    /// <see cref="FailureKind.ConsumerNotFound"/>, <see cref="FailureKind.ConsumerDropped"/>, <see cref="FailureKind.Closed"/>.
+    /// <see cref="FailureKind.ConsumerNotFound"/>, <see cref="FailureKind.ConsumerDropped"/>,
+    /// <see cref="FailureKind.Closed"/>.
     /// </exception>
     public ChangeReader OpenReader(ChangeStart start, bool acrossDamage = false)
     {

@@ -280,7 +280,7 @@ internal sealed class ChangeRecovery(
         End = history.Start;
     }
 
-    /// <summary>Whether readers will understand a batch: one of a transaction of RocksDB's own has other records.</summary>
+    /// <summary>Whether readers will understand a batch: one of RocksDB's own transactions has other records.</summary>
     private bool IsReadable(CommittedBatch batch)
     {
         Dictionary<uint, string> families = new(store.Families);

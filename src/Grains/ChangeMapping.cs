@@ -38,30 +38,43 @@ internal static class ChangeMapping
         DropConsumersBehindBytes = policy.DropConsumersBehindBytes,
     };
 
-    public static ChangeEntry ToWire(Change change, ChangePosition position) => new(
-        (ChangeEntryKind)(int)change.Kind, change.First.Value, change.Last.Value, change.Time,
-        [.. change.Operations.Select(operation => new LoggedOperation(
-            (LoggedOperationKind)(int)operation.Kind, operation.ColumnFamily, operation.Key, operation.Value))],
-        (ChangeEntryGap)(int)change.Gap, (position with { Sequence = change.Last }).ToBytes());
+    public static ChangeEntry ToWire(Change change, ChangePosition position)
+    {
+        LoggedOperation[] operations = [.. change.Operations.Select(operation => new LoggedOperation(
+            (LoggedOperationKind)(int)operation.Kind, operation.ColumnFamily, operation.Key, operation.Value))];
+        return new ChangeEntry(
+            (ChangeEntryKind)(int)change.Kind, change.First.Value, change.Last.Value, change.Time, operations,
+            (ChangeEntryGap)(int)change.Gap, (position with { Sequence = change.Last }).ToBytes());
+    }
 
     public static ConsumerDescription ToWire(ChangeConsumer consumer) => new(
         consumer.Name, consumer.Acknowledged.Value, consumer.Lag, consumer.LagBytes, consumer.CreatedAt,
         consumer.AcknowledgedAt, consumer.DroppedAt, consumer.Problem);
 
-    public static ChangeLogDescription ToWire(ChangeLogStatistics known, string directory) => new(
-        IsOn: true, known.Files, known.Bytes, known.First.Value, known.Last.Value, known.FirstTime, known.LastTime,
-        ToWire(known.Settings), [.. known.Consumers.Select(ToWire)], directory);
+    public static ChangeLogDescription ToWire(ChangeLogStatistics known, string directory)
+    {
+        ConsumerDescription[] consumers = [.. known.Consumers.Select(ToWire)];
+        return new ChangeLogDescription(
+            IsOn: true, known.Files, known.Bytes, known.First.Value, known.Last.Value, known.FirstTime,
+            known.LastTime, ToWire(known.Settings), consumers, directory);
+    }
 
     public static ChangeLogDescription Off(string directory) => new(
-        IsOn: false, 0, 0, 0, 0, null, null, ChangeLogPolicy.Default, [], directory);
+        IsOn: false, 0, 0, 0, 0, null, null, ChangeLogPolicy.Default, Array.Empty<ConsumerDescription>(), directory);
 
-    public static PurgeChangesOutcome ToWire(ChangePurgeResult result) => new(
-        result.Files, result.Entries, result.Bytes, result.KeptFor, result.DroppedConsumers);
+    public static PurgeChangesOutcome ToWire(ChangePurgeResult result)
+    {
+        string[] dropped = [.. result.DroppedConsumers];
+        return new PurgeChangesOutcome(result.Files, result.Entries, result.Bytes, result.KeptFor, dropped);
+    }
 
-    public static ChangeLogReport ToWire(ChangeLogValidation found) => new(
-        found.Files, found.Bytes, found.Entries, found.Gaps, found.First?.Value, found.Last?.Value,
-        [.. found.Damage.Select(damage => new ChangeLogFinding(
-            damage.File, damage.Offset, damage.First.Value, damage.Last?.Value, damage.Reason))]);
+    public static ChangeLogReport ToWire(ChangeLogValidation found)
+    {
+        ChangeLogFinding[] findings = [.. found.Damage.Select(damage => new ChangeLogFinding(
+            damage.File, damage.Offset, damage.First.Value, damage.Last?.Value, damage.Reason))];
+        return new ChangeLogReport(
+            found.Files, found.Bytes, found.Entries, found.Gaps, found.First?.Value, found.Last?.Value, findings);
+    }
 
     private static ChangeLogPolicy ToWire(ChangeLogSettings settings) => new(
         settings.RotateBytes, settings.RotateAfter, settings.KeepBytes, settings.KeepFor, settings.KeepFiles,

@@ -205,7 +205,8 @@ internal sealed partial class StoreCalls
             _reader!.ReadPage(maxBytes, read);
             ChangePosition position = _reader.Position;
             _next = ChangeStart.Behind(position);
-            return [.. read.Select(change => ChangeMapping.ToWire(change, position))];
+            ChangeEntry[] page = [.. read.Select(change => ChangeMapping.ToWire(change, position))];
+            return page;
         }
 
         public Task MoreAsync() => _reader!.MoreAsync();

@@ -189,7 +189,7 @@ internal sealed partial class StoreCalls
         private ChangeReader? _reader;
 
         /// <summary>The next page; blocking.</summary>
-        public IReadOnlyList<ChangeEntry> ReadPage(ChangeLog log, long maxBytes)
+        public ChangeEntry[] ReadPage(ChangeLog log, long maxBytes)
         {
             if (!ReferenceEquals(log, _log))
             {
@@ -205,8 +205,7 @@ internal sealed partial class StoreCalls
             _reader!.ReadPage(maxBytes, read);
             ChangePosition position = _reader.Position;
             _next = ChangeStart.Behind(position);
-            ChangeEntry[] page = [.. read.Select(change => ChangeMapping.ToWire(change, position))];
-            return page;
+            return [.. read.Select(change => ChangeMapping.ToWire(change, position))];
         }
 
         public Task MoreAsync() => _reader!.MoreAsync();

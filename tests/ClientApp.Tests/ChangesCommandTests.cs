@@ -67,7 +67,7 @@ public sealed class ChangesCommandTests : CliTest
         string file = Directory.GetFiles(
             Path.Combine(Data, "databases", "shop", "changes"), "*.log", SearchOption.AllDirectories).Single();
         byte[] bytes = await File.ReadAllBytesAsync(file);
-        int second = bytes.AsSpan().IndexOf("bxxxx"u8);
+        int second = bytes.AsSpan().IndexOf("bdxxxx"u8); // The key, its value's length (100), and the value.
         bytes[second + 3] ^= 1;
         await File.WriteAllBytesAsync(file, bytes);
 

@@ -48,7 +48,7 @@ internal sealed class ChangeOutput(Stream stream, ByteNotation notation, bool as
         }
 
         invocation.Screen.Table(
-            ["consumer", ">acknowledged", ">lag", ">waiting", "problem"],
+            ["NAME", ">ACKNOWLEDGED", ">LAG", ">WAITING", "PROBLEM"],
             consumers.Select(consumer => (IReadOnlyList<string>)
             [
                 consumer.Name, Screen.Number((long)consumer.Acknowledged), Screen.Number((long)consumer.Lag),

@@ -138,7 +138,8 @@ public sealed partial class DocumentTests
         Command root = CommandLine.CreateRoot(host);
         Command? found = root.Subcommands.SingleOrDefault(c => c.Name == first);
         Assert.True(found is not null, $"{where}: branching has no command '{first}'");
-        if (found is { Subcommands.Count: > 0, Arguments.Count: 0 } && arguments is [_, string second, ..] && Word().IsMatch(second))
+        if (found is { Subcommands.Count: > 0, Arguments.Count: 0 }
+            && arguments is [_, string second, ..] && Word().IsMatch(second))
         {
             Assert.True(
                 found.Subcommands.Any(c => c.Name == second), $"{where}: branching {first} has no command '{second}'");

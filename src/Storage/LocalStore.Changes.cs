@@ -114,7 +114,7 @@ public sealed partial class LocalStore
         group, _database.LatestSequence, _families, _familyNames ??= () => NamesOf(_families), mayWait);
 
     private static IEnumerable<KeyValuePair<uint, string>> NamesOf(FrozenDictionary<string, ColumnFamily> families) =>
-        families.Values.Select(family => KeyValuePair.Create(family.Id, family.Name));
+        families.Select(family => KeyValuePair.Create(family.Value.Id, family.Key));
 
     private sealed class ChangeSource(LocalStore store) : IChangeSource
     {

@@ -133,8 +133,6 @@ internal sealed partial class StoreCalls
         },
         cancellationToken);
 
-    private string Branch => branch;
-
     private ValueTask<TAnswer> OnChangesAsync<TArgument, TAnswer>(
         TArgument argument, Func<ChangeLog, TArgument, TAnswer> call, CancellationToken cancellationToken)
         => OnStoreAsync(

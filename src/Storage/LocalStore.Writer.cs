@@ -242,42 +242,14 @@ public sealed partial class LocalStore : IWriteView
         bool sync = group.Sync;
         Instruments? instruments = _resources.Instruments;
         long start = instruments is { MeasuresOperations: true } ? _time.GetTimestamp() : 0;
-        ChangeLog? changes = _changes;
-        StoreHooks? hooks = _hooks; // It is set under the commit lock, which this thread holds.
-        hooks?.BeforeCommit(group, this);
-        try
+        if (!TryWriteGroup(group, mayWait, out bool written))
         {
-            if (changes is not null && !TryLog(changes, group, mayWait))
-            {
-                return false;
-            }
+            return false;
+        }
 
-            if (mayWait)
-            {
-                _seams.Commit.Commit(_database, group.Batch, sync);
-            }
-            else if (!_seams.Commit.TryCommitAtOnce(_database, group.Batch))
-            {
-                changes?.Retract();
-                return false;
-            }
-
-            hooks?.Committed(group, this, _database.LatestSequence);
-            changes?.Commit(_database.LatestSequence);
-        }
-        catch (RocksDbException e)
+        if (!written)
         {
-            FailGroup(group, e);
             return true;
-        }
-        catch (StorageException e)
-        {
-            FailLogged(group, e);
-            return true;
-        }
-        finally
-        {
-            hooks?.AfterCommit();
         }
 
         // Counted before it is answered: whoever has an answer finds it in the figures.
@@ -294,6 +266,55 @@ public sealed partial class LocalStore : IWriteView
         Acknowledge(group, end);
         NoteWritten(bytes); // May start a flush, which no answer has to wait for.
         return true;
+    }
+
+    /// <summary>Writes a staged group to the change log, if there is one, and to RocksDB.</summary>
+    /// <param name="group">The group; answered when it could not be written.</param>
+    /// <param name="mayWait">Whether the thread may wait for the disk.</param>
+    /// <param name="written">Whether it was written.</param>
+    /// <returns><see langword="false"/>: the thread would have to wait, and nothing was written.</returns>
+    private bool TryWriteGroup(WriteGroup group, bool mayWait, out bool written)
+    {
+        written = false;
+        ChangeLog? changes = _changes;
+        StoreHooks? hooks = _hooks; // It is set under the commit lock, which this thread holds.
+        hooks?.BeforeCommit(group, this);
+        try
+        {
+            if (changes is not null && !TryLog(changes, group, mayWait))
+            {
+                return false;
+            }
+
+            if (mayWait)
+            {
+                _seams.Commit.Commit(_database, group.Batch, group.Sync);
+            }
+            else if (!_seams.Commit.TryCommitAtOnce(_database, group.Batch))
+            {
+                changes?.Retract();
+                return false;
+            }
+
+            hooks?.Committed(group, this, _database.LatestSequence);
+            changes?.Commit(_database.LatestSequence);
+            written = true;
+            return true;
+        }
+        catch (RocksDbException e)
+        {
+            FailGroup(group, e);
+            return true;
+        }
+        catch (StorageException e)
+        {
+            FailLogged(group, e);
+            return true;
+        }
+        finally
+        {
+            hooks?.AfterCommit();
+        }
     }
 
     /// <summary>Answers a committed group; without a valid tenure not before it is valid again.</summary>

@@ -82,12 +82,12 @@ public sealed unsafe partial class RocksDatabase
         Native.rocksdb_flushoptions_set_wait(options, Flag.Of(wait));
         foreach (ColumnFamily each in family is null ? ColumnFamilies : [family])
         {
-            if (family is null && each.IsClosed)
+            if (family is null && !TryEnterUnlessDropped(each))
             {
                 continue; // Dropped since it was listed: nothing to flush.
             }
 
-            ColumnFamilyHandle handle = Enter(each);
+            ColumnFamilyHandle handle = family is null ? each.Handle : Enter(each);
             nint error = 0;
             try
             {
@@ -100,6 +100,23 @@ public sealed unsafe partial class RocksDatabase
 
             NativeError.ThrowIfSet(error, $"flush of column family '{each.Name}'", Path);
         }
+    }
+
+    // A drop under way may still fail, and then the family has to be flushed like the others.
+    private static bool TryEnterUnlessDropped(ColumnFamily family)
+    {
+        SpinWait wait = default;
+        while (!family.Gate.TryEnter())
+        {
+            if (family.IsClosed)
+            {
+                return false;
+            }
+
+            wait.SpinOnce();
+        }
+
+        return true;
     }
 
     /// <summary>Writes the log buffer out; with <paramref name="sync"/> everything written so far is then

@@ -217,9 +217,13 @@ public sealed partial class LocalStore
         long sum = 0;
         foreach (ColumnFamily family in Volatile.Read(ref _families).Values)
         {
-            if (_database.TryGetIntProperty(family, property, out ulong value))
+            try
             {
-                sum += (long)value;
+                sum += _database.TryGetIntProperty(family, property, out ulong value) ? (long)value : 0;
+            }
+            catch (ObjectDisposedException e) when (IsOfDroppedFamily(e))
+            {
+                continue; // Dropped since it was listed: it counts for nothing.
             }
         }
 

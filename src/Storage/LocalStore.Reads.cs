@@ -29,6 +29,10 @@ public sealed partial class LocalStore
         {
             throw Failure("Get", e);
         }
+        catch (ObjectDisposedException e) when (IsOfDroppedFamily(e))
+        {
+            throw DroppedMeanwhile("Get", e);
+        }
         finally
         {
             _gate.Exit();
@@ -57,6 +61,10 @@ public sealed partial class LocalStore
         catch (RocksDbException e)
         {
             throw Failure("Get", e);
+        }
+        catch (ObjectDisposedException e) when (IsOfDroppedFamily(e))
+        {
+            throw DroppedMeanwhile("Get", e);
         }
         finally
         {
@@ -94,6 +102,10 @@ public sealed partial class LocalStore
         catch (RocksDbException e)
         {
             throw Failure("MultiGet", e);
+        }
+        catch (ObjectDisposedException e) when (IsOfDroppedFamily(e))
+        {
+            throw DroppedMeanwhile("MultiGet", e);
         }
         finally
         {
@@ -138,6 +150,12 @@ public sealed partial class LocalStore
             ? family
             : throw NoSuchFamily(name);
     }
+
+    private static bool IsOfDroppedFamily(ObjectDisposedException e) => e.ObjectName == typeof(ColumnFamily).FullName;
+
+    private StorageException DroppedMeanwhile(string operation, ObjectDisposedException e) => new(
+        FailureKind.ColumnFamilyNotFound,
+        $"{operation} on {Label} failed: its column family was dropped meanwhile. Create it again to go on.", e);
 
     private StorageException NoSuchFamily(string name) => new(
         FailureKind.ColumnFamilyNotFound, $"{Label} has no column family '{Names.Show(name)}'; create it first.");

@@ -92,6 +92,10 @@ public sealed partial class LocalStore
         {
             throw Failure(operation, e);
         }
+        catch (ObjectDisposedException e) when (IsOfDroppedFamily(e))
+        {
+            throw DroppedMeanwhile(operation, e);
+        }
         finally
         {
             _gate.Exit();

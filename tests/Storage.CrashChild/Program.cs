@@ -38,6 +38,11 @@ internal static class Program
             return await BackupScenarios.RunAsync(args).ConfigureAwait(false);
         }
 
+        if (scenario == "teardown")
+        {
+            return await Teardown.RunAsync(args).ConfigureAwait(false);
+        }
+
         if (scenario.StartsWith("snapshot-", StringComparison.Ordinal))
         {
             return await SnapshotScenarios.RunAsync(args).ConfigureAwait(false);

@@ -1,0 +1,290 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Branching.Storage.CrashChild;
+
+/// <summary>
+/// Takes a store away from those who use it. Arguments: root, "teardown", how often, users at a time, seed, and how it
+/// ends: "dispose" closes and reopens the store each time; "exit" leaves the process without a word to the store;
+/// "term" waits for SIGTERM, closes and ends. Every call must end with an answer or a failure that has a kind, and what
+/// was acknowledged must be there afterwards. Says "acknowledged USER NUMBER" as it goes for the last two, "ok" at the
+/// end of the first.
+/// </summary>
+internal static class Teardown
+{
+    private const int Wrong = 4;
+
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(1);
+    private static readonly string[] _kinds =
+        ["Closed", "Overloaded", "TimedOut", "Poisoned", "Io", "DiskFull", "ColumnFamilyExists",
+            "ColumnFamilyNotFound", "InvalidArgument"];
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        int rounds = int.Parse(args[2], CultureInfo.InvariantCulture);
+        int users = int.Parse(args[3], CultureInfo.InvariantCulture);
+        int seed = int.Parse(args[4], CultureInfo.InvariantCulture);
+        ThreadPool.SetMinThreads(users + 8, users + 8);
+        StorageOptions options = new()
+        {
+            DataRoot = args[0],
+            BlockCacheBytes = 8 << 20,
+            MemtableBytes = 1 << 20,
+        };
+        using StoreResources resources = new(options, NullLogger.Instance, TimeProvider.System);
+        string directory = Path.Combine(args[0], "store");
+        TeardownRun run = new(resources, directory, users, seed, says: args[5] != "dispose");
+        await using ConfiguredAsyncDisposable ended = run.ConfigureAwait(false);
+        switch (args[5])
+        {
+            case "exit":
+                await run.BeginAsync().ConfigureAwait(false);
+                await Task.Delay(rounds).ConfigureAwait(false); // Here the milliseconds until the end.
+                Environment.Exit(0);
+                return 0;
+            case "term":
+                TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                using (PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
+                {
+                    context.Cancel = true;
+                    asked.TrySetResult();
+                }))
+                {
+                    await run.BeginAsync().ConfigureAwait(false);
+                    await asked.Task.ConfigureAwait(false);
+                    return Say(await run.EndAsync(_patience).ConfigureAwait(false));
+                }
+
+            default:
+                for (int round = 0; round < rounds; round++)
+                {
+                    await run.BeginAsync().ConfigureAwait(false);
+                    await Task.Delay(run.Random.Next(40)).ConfigureAwait(false);
+                    if (await run.EndAsync(_patience).ConfigureAwait(false) is { } problem)
+                    {
+                        return Say($"round {round}: {problem}");
+                    }
+                }
+
+                return Say(null);
+        }
+    }
+
+    private static int Say(string? problem)
+    {
+        Console.WriteLine(problem ?? "ok");
+        return problem is null ? 0 : Wrong;
+    }
+
+    /// <summary>Whether a failure is one that a caller may get from a store that is closed under it.</summary>
+    internal static bool IsTyped(Exception e) => e switch
+    {
+        StorageException failure => _kinds.Contains(failure.Kind.ToString()),
+        ObjectDisposedException => false,
+        OperationCanceledException => false,
+        _ => false,
+    };
+}
+
+/// <summary>One store after the other in one directory, and those who use it.</summary>
+internal sealed class TeardownRun(
+    StoreResources resources, string directory, int users, int seed, bool says) : IAsyncDisposable
+{
+    private readonly ConcurrentQueue<string> _problems = new();
+    private readonly ulong[] _issued = new ulong[users];
+    private readonly ulong[] _acknowledged = new ulong[users];
+    private readonly string?[] _doing = new string?[users];
+    private readonly Lock _output = new();
+    private LocalStore? _store;
+    private Task[] _using = [];
+    private int _round;
+
+    public Random Random { get; } = new(seed);
+
+    public async Task BeginAsync()
+    {
+        _round++;
+        _store = LocalStore.Open(
+            directory, "the store", resources, create: !Directory.Exists(directory), NullLogger.Instance,
+            TimeProvider.System);
+        Compare(_store);
+        LocalStore store = _store;
+        _using = [.. Enumerable.Range(0, users).Select(user =>
+        {
+            int its = HashCode.Combine(seed, _round, user);
+            return Task.Run(() => UseAsync(store, user, new Random(its)));
+        })];
+        await Task.Yield();
+    }
+
+    /// <summary>Closes the store under its users and waits for all of them.</summary>
+    /// <returns>What went wrong.</returns>
+    public async Task<string?> EndAsync(TimeSpan patience)
+    {
+        Task closing = _store!.DisposeAsync().AsTask();
+        try
+        {
+            await Task.WhenAll([.. _using, closing]).WaitAsync(patience).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            return $"after {patience.TotalSeconds} s these had not ended: closing {!closing.IsCompleted}, "
+                + string.Join(", ", _doing.Where((_, user) => !_using[user].IsCompleted));
+        }
+
+        return _problems.TryDequeue(out string? problem) ? problem : null;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_store is { } store && _using.All(static user => user.IsCompleted))
+        {
+            await store.DisposeAsync().ConfigureAwait(false); // One that hangs is left to the end of the process.
+        }
+    }
+
+    private async Task UseAsync(LocalStore store, int user, Random random)
+    {
+        while (true)
+        {
+            int what = random.Next(100);
+            try
+            {
+                await DoAsync(store, user, what, random).ConfigureAwait(false);
+            }
+            catch (StorageException e) when (e.Kind == FailureKind.Closed)
+            {
+                return;
+            }
+            catch (Exception e) when (Teardown.IsTyped(e))
+            {
+                await Task.Yield(); // An answer as good as any; the store goes on.
+            }
+            catch (Exception e)
+            {
+                _problems.Enqueue($"user {user} while {_doing[user]}: {e}");
+                return;
+            }
+        }
+    }
+
+    private async Task DoAsync(LocalStore store, int user, int what, Random random)
+    {
+        switch (what)
+        {
+            case < 35:
+                await PutAsync(store, user, what < 5 ? Durability.Sync : Durability.Buffered).ConfigureAwait(false);
+                break;
+            case < 60:
+                _doing[user] = "get";
+                store.TryGet(null, KeyOf(random.Next(users)), new ArrayBufferWriter<byte>());
+                break;
+            case < 70:
+                _doing[user] = "multi-get";
+                store.MultiGet(null, [KeyOf(0), KeyOf(user)]);
+                break;
+            case < 85:
+                _doing[user] = "scan";
+                using (ScanCursor cursor = store.OpenCursor(new ScanRequest(null, KeyRange.All, false, 10, 1 << 20)))
+                {
+                    List<KeyValueEntry> entries = [];
+                    while (cursor.ReadPage(10, 1 << 20, entries))
+                    {
+                        entries.Clear();
+                    }
+                }
+
+                break;
+            case < 90:
+                _doing[user] = "count";
+                store.Count(null, KeyRange.All, CancellationToken.None);
+                break;
+            case < 92:
+                Checkpoint(store, user);
+                break;
+            case < 94:
+                _doing[user] = "flush";
+                store.Flush();
+                break;
+            case < 95:
+                _doing[user] = "compact";
+                store.Compact(null, KeyRange.All);
+                break;
+            case < 97:
+                _doing[user] = "families";
+                store.CreateColumnFamily("family" + user);
+                store.DropColumnFamily("family" + user);
+                break;
+            default:
+                _doing[user] = "statistics";
+                store.GetStatistics();
+                break;
+        }
+    }
+
+    private async Task PutAsync(LocalStore store, int user, Durability durability)
+    {
+        _doing[user] = "put";
+        ulong number = ++_issued[user];
+        byte[] value = new byte[100];
+        BinaryPrimitives.WriteUInt64LittleEndian(value, number);
+        WriteResult result = await store.WriteAsync(
+            new WriteRequest([WriteOperation.Put(KeyOf(user), value)], null, durability), CancellationToken.None)
+            .ConfigureAwait(false);
+        if (!result.Applied)
+        {
+            throw new InvalidOperationException("A write without conditions was not applied.");
+        }
+
+        _acknowledged[user] = number;
+        if (says)
+        {
+            lock (_output)
+            {
+                Console.WriteLine($"acknowledged {user} {number}");
+            }
+        }
+    }
+
+    private void Checkpoint(LocalStore store, int user)
+    {
+        _doing[user] = "checkpoint";
+        string target = $"{directory}-copy-{user}";
+        try
+        {
+            store.CreateCheckpoint(target);
+        }
+        finally
+        {
+            if (Directory.Exists(target))
+            {
+                Directory.Delete(target, recursive: true);
+            }
+        }
+    }
+
+    private void Compare(LocalStore store)
+    {
+        for (int user = 0; user < users; user++)
+        {
+            ArrayBufferWriter<byte> value = new();
+            ulong found = store.TryGet(null, KeyOf(user), value)
+                ? BinaryPrimitives.ReadUInt64LittleEndian(value.WrittenSpan)
+                : 0;
+            if (found < _acknowledged[user] || found > _issued[user])
+            {
+                _problems.Enqueue(
+                    $"user {user} was acknowledged {_acknowledged[user]} of {_issued[user]} and finds {found}");
+            }
+
+            _acknowledged[user] = Math.Max(found, _acknowledged[user]);
+        }
+    }
+
+    private static byte[] KeyOf(int user) => [(byte)'u', (byte)(user >> 8), (byte)user];
+}

@@ -17,8 +17,13 @@ public sealed partial class Database
         ThrowIfClosed();
         using StoreLease lease = await AcquireAsync(branch, cancellationToken).ConfigureAwait(false);
         return await backups.CreateAsync(
-            lease.Store, request with { Checkpoint = _files.BuildingOf(StoreId.New(_time)) }, progress,
-            cancellationToken).ConfigureAwait(false);
+            lease.Store,
+            request with
+            {
+                Checkpoint = _files.BuildingOf(StoreId.New(_time)),
+                ChangeLogDirectory = lease.Store.HasChangeLog ? _files.ChangesOf(lease.Branch.Id) : null,
+            },
+            progress, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>

@@ -171,7 +171,7 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
                 ExitCode.Precondition,
                 "nothing was changed: something that the transaction read has another value by now",
                 "begin it again",
-                "TransactionConflict");
+                "ReadsChanged");
         }
 
         if (invocation.Json)

@@ -189,7 +189,8 @@ public sealed partial class StoreTransaction
         }
 
         LockGrant grant = await _hooks.Locks.AcquireAsync(
-            _owner, name ?? LocalStore.DefaultColumnFamily, claimed, mode, Options.LockTimeout, cancellationToken).ConfigureAwait(false);
+            _owner, name ?? LocalStore.DefaultColumnFamily, claimed, mode, Options.LockTimeout, cancellationToken)
+            .ConfigureAwait(false);
         if (State != StoreTransactionState.Active)
         {
             // It expired, or its store was closed, while it waited: what it got now nobody would give back.

@@ -61,6 +61,6 @@ internal static class CommandLineKinds
     public static IReadOnlyList<string> All { get; } =
     [
         "Usage", "NotConfirmed", "KeyNotFound", "DataRootNotFound", "FileNotFound", "PreconditionFailed", "Interrupted",
-        "Killed", "ReadOnlyShell", "TransactionConflict", "TransactionOpen", "PropertyNotFound",
+        "Killed", "ReadOnlyShell", "ReadsChanged", "TransactionOpen", "PropertyNotFound",
     ];
 }

@@ -175,11 +175,13 @@ public interface IStoreGrain : IGrainWithStringKey
 
     /// <summary>Switches the change log on, or changes how it is kept; null: the default. Durable on return.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("enable-change-log")]
     ValueTask EnableChangeLogAsync(ChangeLogPolicy? policy = null, CancellationToken cancellationToken = default);
 
     /// <summary>Switches the change log off; what it has stays on the node until the branch is deleted.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("disable-change-log")]
     ValueTask DisableChangeLogAsync(CancellationToken cancellationToken = default);
 
@@ -207,12 +209,14 @@ public interface IStoreGrain : IGrainWithStringKey
 
     /// <summary>Removes the oldest files of the change log that nobody needs any more.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
     [Alias("purge-changes")]
     ValueTask<PurgeChangesOutcome> PurgeChangesAsync(
         PurgeChangesRequest request, CancellationToken cancellationToken = default);
 
     /// <summary>Reads all of the change log and says what of it is damaged.</summary>
     [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Working)]
     [Alias("validate-changes")]
     ValueTask<ChangeLogReport> ValidateChangesAsync(CancellationToken cancellationToken = default);
 }

@@ -118,7 +118,10 @@ public sealed partial class LocalStore
         ThrowIfReadOnly();
         RangeOptions options = new()
         {
-            ColumnFamily = columnFamily, Range = range, Content = RangeContent.KeysOnly, FillCache = false,
+            ColumnFamily = columnFamily,
+            Range = range,
+            Content = RangeContent.KeysOnly,
+            FillCache = false,
         };
         using ScanCursor cursor = await Task.Run(() => OpenCursor(options, cancellationToken), cancellationToken)
             .ConfigureAwait(false);

@@ -116,37 +116,37 @@ public sealed class StoreResources : IDisposable
     /// <param name="ownCache">Its own block cache, if it has one.</param>
     internal DatabaseOptions CreateDatabaseOptions(
         bool create, StoreTuning? tuning = null, BlockCache? ownCache = null) => new()
-    {
-        CreateIfMissing = create,
-        ErrorIfExists = create,
+        {
+            CreateIfMissing = create,
+            ErrorIfExists = create,
 
-        // A family's name says which operator it needs, so no file has to be read to compare.
-        AllowOtherMergeOperator = true,
-        BlockCache = ownCache ?? _cache,
-        WriteBufferManager = _memtables,
-        MaxOpenFiles = Math.Min(tuning?.MaxOpenFilesPerStore ?? int.MaxValue, _maxOpenFiles),
-        StatisticsEnabled = Options.Statistics != StatisticsLevel.DisableAll,
-        StatisticsLevel = Options.Statistics,
-        MaxBackgroundJobs = Flushes + Compactions,
+            // A family's name says which operator it needs, so no file has to be read to compare.
+            AllowOtherMergeOperator = true,
+            BlockCache = ownCache ?? _cache,
+            WriteBufferManager = _memtables,
+            MaxOpenFiles = Math.Min(tuning?.MaxOpenFilesPerStore ?? int.MaxValue, _maxOpenFiles),
+            StatisticsEnabled = Options.Statistics != StatisticsLevel.DisableAll,
+            StatisticsLevel = Options.Statistics,
+            MaxBackgroundJobs = Flushes + Compactions,
 
-        // More would take every processor at once from those who write to the parent of the branch that is opened.
-        MaxFileOpeningThreads = 1,
-        DefaultColumnFamily = CreateFamilyOptions(tuning),
+            // More would take every processor at once from those who write to the parent of the branch that is opened.
+            MaxFileOpeningThreads = 1,
+            DefaultColumnFamily = CreateFamilyOptions(tuning),
 
-        // A branch is opened with its parent's log; flushing what it replays would be most of its creation.
-        AvoidFlushDuringRecovery = true,
+            // A branch is opened with its parent's log; flushing what it replays would be most of its creation.
+            AvoidFlushDuringRecovery = true,
 
-        // A column family that nobody writes to must not keep the log of all others alive.
-        MaxTotalWalBytes = 4 * MemtableBytesOf(tuning),
+            // A column family that nobody writes to must not keep the log of all others alive.
+            MaxTotalWalBytes = 4 * MemtableBytesOf(tuning),
 
-        // Writing back early keeps the fsync of a small write from paying for a large one before it.
-        BytesPerSync = 1 << 20,
-        WalBytesPerSync = 1 << 20,
-        InfoLogLevel = InfoLogLevel.Warn,
-        KeepLogFileNum = 2,
-        MaxLogFileBytes = 1 << 20,
-        MaxManifestFileBytes = 8 << 20,
-    };
+            // Writing back early keeps the fsync of a small write from paying for a large one before it.
+            BytesPerSync = 1 << 20,
+            WalBytesPerSync = 1 << 20,
+            InfoLogLevel = InfoLogLevel.Warn,
+            KeepLogFileNum = 2,
+            MaxLogFileBytes = 1 << 20,
+            MaxManifestFileBytes = 8 << 20,
+        };
 
     /// <summary>The families of an existing store, each with what was fixed when it was created.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.MergeOperatorMissing"/>.</exception>

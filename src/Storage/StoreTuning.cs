@@ -33,7 +33,7 @@ public sealed record StoreTuning(
 
     /// <summary>Whether nothing differs.</summary>
     internal bool IsNone => this is
-        { BlockCacheBytes: null, MemtableBytes: null, MaxOpenFilesPerStore: null, Compression: null };
+    { BlockCacheBytes: null, MemtableBytes: null, MaxOpenFilesPerStore: null, Compression: null };
 
     /// <summary>What the labels of a branch say. What cannot be read is the node's: no store stays closed for it.
     /// </summary>

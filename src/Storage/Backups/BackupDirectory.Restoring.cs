@@ -48,8 +48,11 @@ public sealed partial class BackupDirectory
                 .ConfigureAwait(false);
             if (request.Mode == BackupRestoreMode.VerifyOnly)
             {
-                return report with { Differences = await CompareAsync(restoring, cancellationToken)
-                    .ConfigureAwait(false) };
+                return report with
+                {
+                    Differences = await CompareAsync(restoring, cancellationToken)
+                    .ConfigureAwait(false)
+                };
             }
 
             if (request.DryRun)

@@ -19,7 +19,8 @@ public sealed class BulkLoadTests(ITestOutputHelper output)
         await test.WriteAsync(Put("00000", "there before"), Put("zzz", "stays"));
         SortedDictionary<string, string> model = new(StringComparer.Ordinal)
         {
-            ["00000"] = "there before", ["zzz"] = "stays",
+            ["00000"] = "there before",
+            ["zzz"] = "stays",
         };
         await using BulkLoad load = test.Store.BeginBulkLoad(_small, test.InRoot("bulk"));
         for (int i = 0; i < records; i++)

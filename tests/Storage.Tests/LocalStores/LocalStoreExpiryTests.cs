@@ -43,7 +43,8 @@ public sealed class LocalStoreExpiryTests(ITestOutputHelper output)
         ManualTime time = new();
         await using TestStore test = Opened(time, new FamilySettings
         {
-            Expires = true, DefaultTimeToLive = TimeSpan.FromMinutes(1),
+            Expires = true,
+            DefaultTimeToLive = TimeSpan.FromMinutes(1),
         });
         await test.WriteAsync(
             Lives("own", "1", 10), Put("default", "2", Sessions),
@@ -88,7 +89,9 @@ public sealed class LocalStoreExpiryTests(ITestOutputHelper output)
         ManualTime time = new();
         await using TestStore test = Opened(time, new FamilySettings
         {
-            Merge = "add", Expires = true, DefaultTimeToLive = TimeSpan.FromSeconds(10),
+            Merge = "add",
+            Expires = true,
+            DefaultTimeToLive = TimeSpan.FromSeconds(10),
         });
         WriteOperation one = WriteOperation.Merge(Bytes("n"), Bytes("1"), Sessions);
         await test.WriteAsync(one);

@@ -47,7 +47,9 @@ public sealed class TeardownTests(ITestOutputHelper output) : IDisposable
             }
         });
 
-        Assert.True(ended.Exit == 0, string.Join('\n', ended.Lines.Where(line => !line.StartsWith("acknowledged", StringComparison.Ordinal))));
+        Assert.True(
+            ended.Exit == 0,
+            string.Join('\n', ended.Lines.Where(line => !line.StartsWith("acknowledged", StringComparison.Ordinal))));
         foreach (string[] words in ended.Lines.Select(line => line.Split(' ')).Where(words => words.Length == 3))
         {
             acknowledged[int.Parse(words[1], CultureInfo.InvariantCulture)] =

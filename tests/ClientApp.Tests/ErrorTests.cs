@@ -115,7 +115,11 @@ public sealed class ErrorTests : CliTest
             foreach (string example in ((ExampledCommand)command).Examples)
             {
                 string[] words = example.Split('|').Last(part => part.Contains("branching ", StringComparison.Ordinal))
-                    .Split('>')[0].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+                    .Split('>')[0].Split('\'')
+                    .SelectMany((part, i) => i % 2 == 1 // What stands in quotes is one word.
+                        ? [part]
+                        : part.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                    .ToArray();
                 ParseResult parsed = root.Parse(words[1..]);
                 Assert.True(parsed.Errors.Count == 0, $"{example}: {string.Join("; ", parsed.Errors)}");
                 Assert.StartsWith(

@@ -67,7 +67,7 @@ public sealed class FailoverTests
             for (int round = 0; round < Waiting.Rounds; round++)
             {
                 string context = $"seed {Waiting.Seed}, round {round}";
-                AssertNothingMissed(loads, names, context);
+                AssertNothingMissed(loads, names, deaths: round, context);
                 string victim = names[random.Next(names.Length)];
                 string dead = await nodes.Grains.OwnerAsync(victim);
                 Dictionary<string, string> owners = [];
@@ -106,7 +106,7 @@ public sealed class FailoverTests
                     Assert.Equal(owners[name], await nodes.Grains.OwnerAsync(name));
                 }
 
-                AssertNothingMissed(loads, names.Except(doomed), context);
+                AssertNothingMissed(loads, names.Except(doomed), deaths: round + 1, context);
                 await nodes.BringBackAsync(dead);
             }
         }
@@ -370,12 +370,14 @@ public sealed class FailoverTests
     }
 
     private static void AssertNothingMissed(
-        Dictionary<string, Load> loads, IEnumerable<string> names, string context) => Assert.All(names, name =>
+        Dictionary<string, Load> loads, IEnumerable<string> names, int deaths, string context)
+        => Assert.All(names, name =>
     {
         IReadOnlyList<Exception> missed = loads[name].Missed;
         Assert.True(
             missed.Count == 0,
             $"{context}: {name} missed {missed.Count} requests, the first: {(missed.Count > 0 ? missed[0] : null)}");
+        Assert.True(loads[name].Lost <= deaths, $"{context}: {name} lost {loads[name].Lost} requests.");
     });
 
     private static async Task<FailoverRecord> FailoverOfAsync(NodeCluster nodes, string database)

@@ -17,6 +17,7 @@ internal sealed class Load : IAsyncDisposable
     private ulong _sequence;
     private int _acknowledged;
     private int _issued;
+    private int _lost;
 
     private Load(IStoreGrain store, int from, bool endAtFailure)
     {
@@ -33,8 +34,12 @@ internal sealed class Load : IAsyncDisposable
     public int Issued => Volatile.Read(ref _issued);
 
     /// <summary>Calls that the database answered with a failure, and those that got no answer at all.</summary>
-    /// <remarks>A call that the client is told never reached its database, because the node whose gateway it took just
-    /// died, is not missed but repeated, through another gateway. EmbeddedRuntime has no gateways.</remarks>
+    /// <remarks>
+    /// A call that took the gateway of the node that just died is not the database's to answer: on Orleans the client
+    /// is told that it did not arrive, or, when the answer was lost, nothing until the call times out. It is repeated
+    /// through another gateway, and there is one such call at most for each death (<see cref="Lost"/>). EmbeddedRuntime
+    /// has no gateways, so there a call without an answer is missed.
+    /// </remarks>
     public IReadOnlyList<Exception> Missed
     {
         get
@@ -45,6 +50,9 @@ internal sealed class Load : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>Calls that timed out and may have been in the gateway of a node that died.</summary>
+    public int Lost => Volatile.Read(ref _lost);
 
     /// <summary>Starts writing.</summary>
     /// <param name="store">Where to.</param>
@@ -141,6 +149,10 @@ internal sealed class Load : IAsyncDisposable
             catch (OrleansException) when (!_endAtFailure)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(10));
+            }
+            catch (TimeoutException) when (!_endAtFailure && NodeCluster.HasGateways)
+            {
+                Interlocked.Increment(ref _lost);
             }
             catch (Exception e) when (
                 e is BranchingException { IsTransient: true } or OrleansException or TimeoutException)

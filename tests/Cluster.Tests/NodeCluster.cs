@@ -33,6 +33,10 @@ public sealed class NodeCluster : IAsyncDisposable
         _ownsDirectory = ownsDirectory;
     }
 
+    /// <summary>Whether clients reach grains through a node that may be another than the grain's.</summary>
+    public static bool HasGateways { get; } =
+        typeof(IClusterClient).Assembly.GetName().Name != "Branching.EmbeddedRuntime";
+
     public TestCluster Cluster { get; }
 
     public string Directory { get; }

@@ -121,6 +121,10 @@ internal static class Clustering
             }
 
             client.Configure<ClusterOptions>(cluster => Name(cluster, clusterId));
+
+            // A client is not told that the node it spoke through has died, so its calls wait for the whole of it.
+            client.Configure<ClientMessagingOptions>(
+                static messaging => messaging.ResponseTimeout = new ServingOptions().ResponseTimeout);
         });
     }
 

@@ -79,7 +79,8 @@ public sealed partial class BackupDirectory
         {
             throw Failed(what, e);
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException)
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException
+            or ArgumentException or OverflowException or NotSupportedException) // What the reader of tars throws.
         {
             throw new StorageException(
                 FailureKind.BackupDamaged,

@@ -39,9 +39,12 @@ public sealed class BackupRestoreTests
         StorageException refused = await Assert.ThrowsAsync<StorageException>(() => house.RestoreAsync());
         string untouched = await house.DescribeAsync(house.Target);
         await house.RestoreAsync(mode: BackupRestoreMode.Replace);
+
+        // The one that was just restored: RocksDB may have rewritten the tables of an older one since.
         BackupRestoreReport kept = await house.Backups.RestoreAsync(
-            new BackupId(1), house.Target, new RestoreBackup { Mode = BackupRestoreMode.Keep, KeepReplaced = true },
+            new BackupId(2), house.Target, new RestoreBackup { Mode = BackupRestoreMode.Keep, KeepReplaced = true },
             null, default);
+        await house.RestoreAsync(new BackupId(1), BackupRestoreMode.Keep);
 
         Assert.Equal(FailureKind.Refused, refused.Kind);
         Assert.Contains("is not empty", refused.Message, StringComparison.Ordinal);

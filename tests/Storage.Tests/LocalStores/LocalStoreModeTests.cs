@@ -270,19 +270,33 @@ public sealed class LocalStoreModeTests(ITestOutputHelper output)
         }
 
         long read = GC.GetAllocatedBytesForCurrentThread() - before;
-        before = GC.GetAllocatedBytesForCurrentThread();
+        // Other tests of the process may listen to what is measured meanwhile; the least of a few runs is the store's.
+        long wrote = long.MaxValue;
         int atOnce = 0;
-        for (int i = 0; i < Calls; i++)
+        for (int run = 0; run < 5 && wrote >= Calls; run++)
+        {
+            (long bytes, atOnce) = await MeasureWritesAsync(test, put, Calls);
+            wrote = Math.Min(wrote, bytes);
+        }
+
+        output.WriteLine($"read {read}, wrote {wrote} bytes in {Calls} calls, {atOnce} of them at once");
+        Assert.InRange(read, 0, Calls);
+        Assert.True(atOnce < Calls || wrote < Calls, $"{wrote} bytes for {Calls} puts");
+    }
+
+    private static async Task<(long Bytes, int AtOnce)> MeasureWritesAsync(
+        TestStore test, WriteRequest put, int calls)
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        int atOnce = 0;
+        for (int i = 0; i < calls; i++)
         {
             ValueTask<WriteResult> written = test.Store.WriteAsync(put, default);
             atOnce += written.IsCompleted ? 1 : 0;
             await written;
         }
 
-        long wrote = GC.GetAllocatedBytesForCurrentThread() - before;
-        output.WriteLine($"read {read}, wrote {wrote} bytes in {Calls} calls, {atOnce} of them at once");
-        Assert.InRange(read, 0, Calls);
-        Assert.True(atOnce < Calls || wrote < Calls, $"{wrote} bytes for {Calls} puts");
+        return (GC.GetAllocatedBytesForCurrentThread() - before, atOnce);
     }
 
     private static void Read(TestStore test, byte[] key, ArrayBufferWriter<byte> destination)

@@ -23,21 +23,8 @@ internal sealed class BackgroundWork(string name, int maxThreads) : IDisposable
     /// <summary>Runs a step; what it throws is thrown to the one who waits.</summary>
     public Task<T> RunAsync<T>(Func<T> step)
     {
-        Completions.EnsureStarted();
-        TaskCompletionSource<T> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        _crew.Add(() =>
-        {
-            try
-            {
-                T value = step();
-                Completions.Add(() => result.SetResult(value));
-            }
-            catch (Exception e)
-            {
-                Completions.Add(() => result.SetException(e)); // The one who waits handles it.
-            }
-        });
-        return result.Task;
+        _crew.Add(Completions.Prepare(step, out Task<T> result));
+        return result;
     }
 
     /// <summary>Lets idle threads end. Steps that were added before are still done.</summary>

@@ -45,9 +45,7 @@ public sealed partial class DataRoot
                 throw Exists(name, "on this node");
             }
 
-            DatabaseDocument document = new(
-                Formats.Database, DatabaseId.New(_time).ToString(), name.Value, _time.GetUtcNow(), createdBy, Epoch: 1,
-                CleanShutdown: false);
+            DatabaseDocument document = NewDocument(name, createdBy);
             return await Task.Run(
                 () => MakeDatabaseAsync(document, () => BuildEmptyAsync(document, CancellationToken.None)),
                 CancellationToken.None).ConfigureAwait(false);
@@ -170,6 +168,11 @@ public sealed partial class DataRoot
         _disk.FlushDirectory(store);
         Complete(files, document, [main]);
     }
+
+    /// <summary>The identity of a new database that only this node knows.</summary>
+    private DatabaseDocument NewDocument(DatabaseName name, string createdBy) => new(
+        Formats.Database, DatabaseId.New(_time).ToString(), name.Value, _time.GetUtcNow(), createdBy, Epoch: 1,
+        CleanShutdown: false);
 
     /// <summary>The record of a new database's main store.</summary>
     private BranchRecord NewMain(DatabaseDocument document, long? totalBytes) => new(

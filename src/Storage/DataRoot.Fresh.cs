@@ -23,9 +23,7 @@ public sealed partial class DataRoot
     private async Task BeginAnewAsync(DatabaseName name, StorageException damage)
     {
         _logger.DamagedDatabaseReplaced(name, damage);
-        DatabaseDocument document = new(
-            Formats.Database, DatabaseId.New(_time).ToString(), name.Value, _time.GetUtcNow(), "policy 'fresh'",
-            Epoch: 1, CleanShutdown: false);
+        DatabaseDocument document = NewDocument(name, "policy 'fresh'");
         if (_databases.TryRemove(name, out Database? database))
         {
             document = document with { CreatedBy = database.CreatedBy };

@@ -246,9 +246,7 @@ public sealed partial class DataRoot
             throw Exists(name, "on this node");
         }
 
-        DatabaseDocument document = new(
-            Formats.Database, DatabaseId.New(_time).ToString(), name.Value, _time.GetUtcNow(), createdBy, Epoch: 1,
-            CleanShutdown: false);
+        DatabaseDocument document = NewDocument(name, createdBy);
         try
         {
             await Task.Run(() => build(document, cancellationToken), cancellationToken).ConfigureAwait(false);

@@ -9,28 +9,18 @@ public static class BackgroundThread
     public static Task<T> RunAsync<T>(string name, Func<T> work)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        ArgumentNullException.ThrowIfNull(work);
-        Completions.EnsureStarted();
-        TaskCompletionSource<T> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Action run = Completions.Prepare(work, out Task<T> result);
         Thread thread = new(() =>
         {
             TryLowerPriority();
-            try
-            {
-                T value = work();
-                Completions.Add(() => result.SetResult(value));
-            }
-            catch (Exception e)
-            {
-                Completions.Add(() => result.SetException(e)); // The one who waits handles it.
-            }
+            run();
         })
         {
             IsBackground = true,
             Name = name,
         };
         thread.Start();
-        return result.Task;
+        return result;
     }
 
     /// <summary>

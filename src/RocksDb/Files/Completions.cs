@@ -14,17 +14,30 @@ public static class Completions
 
     static Completions() => new Thread(Run) { IsBackground = true, Name = "branching-ended" }.Start();
 
-    /// <summary>Starts the thread, with the priority of the caller: before a thread of low priority is.</summary>
-    public static void EnsureStarted()
+    /// <summary>
+    /// Makes work that a thread of low priority can run, and a task that ends with it. Called at the normal priority:
+    /// the thread that ends the tasks is started by then.
+    /// </summary>
+    /// <param name="work">The work; what it throws is thrown to the one who waits.</param>
+    /// <param name="result">Ends when the work has run.</param>
+    /// <returns>Runs the work; never throws. To be called once.</returns>
+    public static Action Prepare<T>(Func<T> work, out Task<T> result)
     {
-        // The static constructor has run when this does.
-    }
-
-    /// <summary>Runs a short action, which ends a task and never throws, at the normal priority.</summary>
-    public static void Add(Action action)
-    {
-        ArgumentNullException.ThrowIfNull(action);
-        _ended.Add(action);
+        ArgumentNullException.ThrowIfNull(work);
+        TaskCompletionSource<T> source = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        result = source.Task;
+        return () =>
+        {
+            try
+            {
+                T value = work();
+                _ended.Add(() => source.SetResult(value));
+            }
+            catch (Exception e)
+            {
+                _ended.Add(() => source.SetException(e)); // The one who waits handles it.
+            }
+        };
     }
 
     private static void Run()

@@ -129,13 +129,13 @@ public sealed partial class BackupDirectory
         RateLimit? rate = NewRate();
         List<CheckpointFile> files = CheckpointContents.Read(checkpoint, making.Store.Directory);
         ConcurrentBag<BackupFile> digested = [];
-        using DigesterPool digesters = new(_options.Parallelism);
+        using FileDigester digester = new(_options.Parallelism);
         await Parallel.ForEachAsync(files, Several(cancellationToken), async (file, stop) =>
         {
             string? sha256 = file.Identity is { } known ? cache.Find(known) : null;
             if (sha256 is null)
             {
-                sha256 = await digesters.DigestAsync(file.Path, rate, stop).ConfigureAwait(false);
+                sha256 = await digester.DigestAsync(file.Path, rate, stop).ConfigureAwait(false);
                 Interlocked.Add(ref making.DigestedBytes, file.Bytes);
                 if (file.Identity is { } identity)
                 {
@@ -148,7 +148,7 @@ public sealed partial class BackupDirectory
         foreach (string name in making.ChangeLog)
         {
             string path = Path.Combine(checkpoint, name);
-            string sha256 = await digesters.DigestAsync(path, rate, cancellationToken).ConfigureAwait(false);
+            string sha256 = await digester.DigestAsync(path, rate, cancellationToken).ConfigureAwait(false);
             digested.Add(new BackupFile(name, null, new FileInfo(path).Length, sha256));
         }
 
@@ -162,13 +162,13 @@ public sealed partial class BackupDirectory
     {
         RateLimit? rate = NewRate();
         ConcurrentBag<string> damaged = [];
-        using DigesterPool digesters = new(_options.Parallelism);
+        using FileDigester digester = new(_options.Parallelism);
         string[] reused =
             [.. files.Select(file => file.Sha256).Distinct(StringComparer.Ordinal).Where(there.ContainsKey)];
         await Parallel.ForEachAsync(reused, Several(cancellationToken), async (sha256, stop) =>
         {
             string path = Path.Combine(Location, BackupNames.ObjectOf(sha256));
-            if (await digesters.DigestAsync(path, rate, stop).ConfigureAwait(false) != sha256)
+            if (await digester.DigestAsync(path, rate, stop).ConfigureAwait(false) != sha256)
             {
                 damaged.Add(sha256);
             }

@@ -243,13 +243,13 @@ public sealed partial class BackupDirectory
     /// name for them.</summary>
     private async Task KeepAsync(Restoring restoring, HashSet<string> whole, CancellationToken cancellationToken)
     {
-        using DigesterPool digesters = new(_options.Parallelism);
+        using FileDigester digester = new(_options.Parallelism);
         foreach (BackupFile file in restoring.Files.Where(
             file => file.Role is { } role && StoreFileNames.IsImmutable(role) && !whole.Contains(file.Name)))
         {
             FileInfo old = new(Path.Combine(restoring.Place.Target, file.Name));
             if (old.Exists && old.Length == file.Bytes
-                && await digesters.DigestAsync(old.FullName, NewRate(), cancellationToken)
+                && await digester.DigestAsync(old.FullName, NewRate(), cancellationToken)
                     .ConfigureAwait(false) == file.Sha256
                 && LocalFiles.TryCreateHardLink(
                     old.FullName, Path.Combine(restoring.Place.Staging, file.Name), out _))
@@ -382,7 +382,7 @@ public sealed partial class BackupDirectory
     {
         List<string> differences = [.. restoring.Problems.Where(problem => problem.Kind != FailureKind.DiskFull)
             .Select(problem => problem.Text)];
-        using DigesterPool digesters = new(_options.Parallelism);
+        using FileDigester digester = new(_options.Parallelism);
         restoring.Count.Begin(
             SnapshotPhase.Verifying, restoring.Files.Length, restoring.Files.Sum(file => file.Bytes));
         foreach (BackupFile file in restoring.Files)
@@ -396,7 +396,7 @@ public sealed partial class BackupDirectory
             {
                 differences.Add($"'{file.Name}' has {there.Length} bytes, in the backup {file.Bytes}.");
             }
-            else if (await digesters.DigestAsync(there.FullName, NewRate(), cancellationToken).ConfigureAwait(false)
+            else if (await digester.DigestAsync(there.FullName, NewRate(), cancellationToken).ConfigureAwait(false)
                 != file.Sha256)
             {
                 differences.Add($"'{file.Name}' has other bytes than in the backup.");

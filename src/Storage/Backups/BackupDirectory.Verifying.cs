@@ -98,11 +98,11 @@ public sealed partial class BackupDirectory
         CancellationToken cancellationToken)
     {
         RateLimit? rate = NewRate();
-        using DigesterPool digesters = new(_options.Parallelism);
+        using FileDigester digester = new(_options.Parallelism);
         await Parallel.ForEachAsync(files, Several(cancellationToken), async (file, stop) =>
         {
             string name = BackupNames.ObjectOf(file.Sha256);
-            string actual = await digesters.DigestAsync(Path.Combine(Location, name), rate, stop)
+            string actual = await digester.DigestAsync(Path.Combine(Location, name), rate, stop)
                 .ConfigureAwait(false);
             if (actual != file.Sha256)
             {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using Branching.RocksDb.Files;
+using Branching.Storage.Snapshots;
 
 namespace Branching.Storage.Shared;
 
@@ -131,7 +132,7 @@ public sealed partial class PosixSharedStorage
         try
         {
             int count;
-            while ((count = await _transfers.RunAsync(() => Digest(partial, block, hash)).ConfigureAwait(false)) > 0)
+            while ((count = await ReadAsync(partial, block, hash).ConfigureAwait(false)) > 0)
             {
                 file.Progress?.Report(count);
                 cancellationToken.ThrowIfCancellationRequested();
@@ -141,7 +142,7 @@ public sealed partial class PosixSharedStorage
                 file.LocalPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
             source.Position = partial.Length;
             int blocks = 0;
-            while ((count = await _transfers.RunAsync(() => Digest(source, block, hash)).ConfigureAwait(false)) > 0)
+            while ((count = await ReadAsync(source, block, hash).ConfigureAwait(false)) > 0)
             {
                 await LimitAsync(file.Rate, count, cancellationToken).ConfigureAwait(false);
                 bool flush = ++blocks % UnflushedBlocks == 0 && _nature.IsDurable;
@@ -159,12 +160,8 @@ public sealed partial class PosixSharedStorage
         }
     }
 
-    private static int Digest(FileStream file, byte[] block, IncrementalHash hash)
-    {
-        int count = file.Read(block, 0, BlockBytes);
-        hash.AppendData(block, 0, count);
-        return count;
-    }
+    private static Task<int> ReadAsync(FileStream file, byte[] block, IncrementalHash hash) =>
+        _transfers.RunAsync(() => FileDigester.AppendNext(file, block.AsSpan(0, BlockBytes), hash));
 
     private static bool Append(FileStream file, ReadOnlySpan<byte> content, bool flush)
     {

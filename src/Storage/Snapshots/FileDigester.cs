@@ -4,15 +4,16 @@ using Branching.Storage.Shared;
 namespace Branching.Storage.Snapshots;
 
 /// <summary>
-/// Reads files to know their SHA-256, on a thread that yields to everything else on the machine: writers are not to
-/// feel that a snapshot is taken. Thread-safe; files wait for each other.
+/// Reads files to know their SHA-256, on threads that yield to everything else on the machine: writers are not to feel
+/// that a snapshot is taken. Thread-safe; files wait for each other's slices.
 /// </summary>
-internal sealed class FileDigester : IDisposable
+/// <param name="threads">Slices read at a time, 1 or more.</param>
+internal sealed class FileDigester(int threads = 1) : IDisposable
 {
     // Small enough that a cancellation and the rate limit are felt, large enough that handing it over costs nothing.
     private const int SliceBytes = 1 << 20;
 
-    private readonly BackgroundWork _work = new("branching-digest", maxThreads: 1);
+    private readonly BackgroundWork _work = new("branching-digest", threads);
 
     /// <summary>The digest of a file as 64 lower-case hexadecimal digits.</summary>
     /// <exception cref="StorageException">The file could not be read.</exception>
@@ -28,7 +29,7 @@ internal sealed class FileDigester : IDisposable
             while (true)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                int read = await _work.RunAsync(() => Append(file, hash, buffer)).ConfigureAwait(false);
+                int read = await _work.RunAsync(() => AppendNext(file, buffer, hash)).ConfigureAwait(false);
                 if (read == 0)
                 {
                     return Convert.ToHexStringLower(hash.GetHashAndReset());
@@ -46,13 +47,15 @@ internal sealed class FileDigester : IDisposable
         }
     }
 
-    /// <summary>Ends the thread when the work it was given is done.</summary>
+    /// <summary>Ends the threads when the work they were given is done.</summary>
     public void Dispose() => _work.Dispose();
 
-    private static int Append(FileStream file, IncrementalHash hash, byte[] buffer)
+    /// <summary>Reads the next bytes of a file into the buffer, and the hash.</summary>
+    /// <returns>How many; zero at the end.</returns>
+    internal static int AppendNext(FileStream file, Span<byte> buffer, IncrementalHash hash)
     {
         int read = file.Read(buffer);
-        hash.AppendData(buffer, 0, read);
+        hash.AppendData(buffer[..read]);
         return read;
     }
 }

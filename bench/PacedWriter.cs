@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Branching.RocksDb.Files;
 using Branching.Storage;
 
 namespace Branching.Bench;
@@ -50,6 +51,8 @@ internal sealed class PacedWriter : IAsyncDisposable
 
     private void Write()
     {
+        // A client elsewhere would not wait for this machine's processors before it sends.
+        ThreadTurns.TryTakeShort();
         Workload workload = new(seed: 21);
         List<Task> underWay = [];
         long tick = Stopwatch.Frequency / TicksPerSecond;

@@ -213,6 +213,7 @@ public sealed partial class RocksDatabase
 
             opened.PrepareFamilies();
             nint error = 0;
+            ThreadCounters.TurnOff(); // What the log holds is sorted into memory, key by key.
             handle = Call(opener, opened, directory, ref error);
             ThrowIfUnreadable(error, "open", directory);
             return new RocksDatabase(directory, handle, opened);

@@ -57,10 +57,7 @@ public sealed class StoreResources : IDisposable
         _logger = logger;
         _expiry = new ExpiryFilter(time);
         LoadLibrary(options);
-
-        // Before any store is opened, for that happens on threads of low priority.
-        BackgroundThreads.Flush = Math.Max(BackgroundThreads.Flush, Flushes);
-        BackgroundThreads.Compaction = Math.Max(BackgroundThreads.Compaction, Compactions);
+        StartBackgroundThreads();
         _cache = new BlockCache(options.BlockCacheBytes);
         _memtables = WriteBufferManager.IsSupported
             ? new WriteBufferManager(options.MemtableBudgetBytes, chargeTo: null, allowStall: false)
@@ -341,6 +338,19 @@ public sealed class StoreResources : IDisposable
         {
             throw new StorageException(FailureKind.NativeLibraryMissing, e.Message, e);
         }
+    }
+
+    /// <summary>Lets RocksDB start its threads before any store is opened, which happens at a low priority.</summary>
+    private static void StartBackgroundThreads()
+    {
+        Thread start = new(static () =>
+        {
+            ThreadTurns.TryTakeLong(); // They inherit it: a flush or compaction is not to hold up those who write.
+            BackgroundThreads.Flush = Math.Max(BackgroundThreads.Flush, Flushes);
+            BackgroundThreads.Compaction = Math.Max(BackgroundThreads.Compaction, Compactions);
+        });
+        start.Start();
+        start.Join();
     }
 
     /// <summary>Files this process may open; a cautious guess where the system does not say.</summary>

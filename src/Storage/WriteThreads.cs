@@ -1,3 +1,5 @@
+using Branching.RocksDb.Files;
+
 namespace Branching.Storage;
 
 /// <summary>Something a writer thread does.</summary>
@@ -30,6 +32,7 @@ internal sealed class WriteThreads : IDisposable
 
     private void Loop(Func<IWriteWork?> next)
     {
+        ThreadTurns.TryTakeShort(); // Somebody waits for every commit, and most of one is waiting for the disk.
         using WriteGroup group = new();
         while (next() is { } work)
         {

@@ -1,9 +1,11 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Branching.RocksDb.Files;
 
 namespace Branching.RocksDb.Tests;
 
-public sealed class BackgroundThreadTests
+public sealed partial class BackgroundThreadTests
 {
     [Fact]
     public async Task Work_runs_on_a_thread_of_low_priority_and_its_result_arrives()
@@ -14,6 +16,27 @@ public sealed class BackgroundThreadTests
         Assert.Equal(10, nice);
         Assert.False(pooled);
         Assert.Equal(0, NiceOfThisThread());
+    }
+
+    [Fact]
+    public void A_thread_takes_the_turns_it_asks_for_and_keeps_its_share()
+    {
+        (ulong? whole, ulong? brief, int nice) = (null, null, -1);
+        Thread thread = new(() =>
+        {
+            Assert.True(ThreadTurns.TryTakeLong());
+            whole = TurnOfThisThread();
+            Assert.True(ThreadTurns.TryTakeShort());
+            brief = TurnOfThisThread();
+            nice = NiceOfThisThread();
+        });
+        thread.Start();
+        thread.Join();
+
+        // Kernels before 6.12 take the call, and tell nothing.
+        Assert.True(whole is 100_000_000 or 0, $"{whole} ns");
+        Assert.True(brief is 100_000 or 0, $"{brief} ns");
+        Assert.Equal(NiceOfThisThread(), nice);
     }
 
     [Fact]
@@ -31,6 +54,18 @@ public sealed class BackgroundThreadTests
         Assert.False(LocalFiles.TryReserveDescriptors(int.MaxValue));
         Assert.Throws<ArgumentOutOfRangeException>(() => LocalFiles.TryReserveDescriptors(0));
     }
+
+    private static ulong TurnOfThisThread()
+    {
+        FileNative.SchedulingAttributes attributes = default;
+        int call = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 275 : 315; // sched_getattr(2)
+        Assert.Equal(0, syscall(call, 0, ref attributes, (uint)Unsafe.SizeOf<FileNative.SchedulingAttributes>(), 0));
+        return attributes.Runtime;
+    }
+
+    [LibraryImport("libc")]
+    private static partial nint syscall(
+        nint call, int thread, ref FileNative.SchedulingAttributes attributes, uint bytes, uint flags);
 
     // Field 19 of proc_pid_stat(5), counted from behind the name, which may hold spaces.
     private static int NiceOfThisThread()

@@ -52,8 +52,29 @@ internal static partial class FileNative
     [LibraryImport("libc", SetLastError = true)]
     public static partial int setpriority(int which, uint who, int nice);
 
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int getpriority(int which, uint who);
+
+    /// <summary>Only for <c>sched_setattr</c>.</summary>
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial nint syscall(nint call, int thread, in SchedulingAttributes attributes, uint flags);
+
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int statx(int directory, string path, int flags, uint mask, out Statx status);
+
+    /// <summary><c>struct sched_attr</c> in its first version.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct SchedulingAttributes
+    {
+        public uint Size;
+        public uint Policy;
+        public ulong Flags;
+        public int Nice;
+        public uint Priority;
+        public ulong Runtime;
+        public ulong Deadline;
+        public ulong Period;
+    }
 
     /// <summary><c>struct statx</c>: one layout on every architecture, unlike <c>struct stat</c>.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]

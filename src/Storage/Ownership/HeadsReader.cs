@@ -22,8 +22,8 @@ internal sealed class HeadsReader(
                 "since: another node is taking it over. Ask again.");
         }
 
-        SnapshotListing listing =
-            await new SnapshotLister(shared, paths, rules).ListAsync(state, cancellationToken).ConfigureAwait(false);
+        SnapshotListing listing = await new SnapshotLister(shared, paths, rules)
+            .ListAsync(state, only: null, cancellationToken).ConfigureAwait(false);
         IReadOnlyList<CatalogRange> catalog =
             await new CatalogReader(shared, paths).SettleAsync(state, cancellationToken).ConfigureAwait(false);
 

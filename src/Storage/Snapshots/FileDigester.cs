@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using Branching.Storage.Shared;
 
@@ -25,20 +26,24 @@ internal sealed class FileDigester(int threads = 1) : IDisposable
                 path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0,
                 FileOptions.SequentialScan);
             using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            byte[] buffer = new byte[(int)Math.Clamp(file.Length, 1, SliceBytes)];
-            while (true)
+            byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Clamp(file.Length, 1, SliceBytes));
+            try
             {
-                cancellationToken.ThrowIfCancellationRequested();
-                int read = await _work.RunAsync(() => AppendNext(file, buffer, hash)).ConfigureAwait(false);
-                if (read == 0)
+                int read;
+                while ((read = await _work.RunAsync(() => AppendNext(file, buffer, hash)).ConfigureAwait(false)) > 0)
                 {
-                    return Convert.ToHexStringLower(hash.GetHashAndReset());
+                    cancellationToken.ThrowIfCancellationRequested();
+                    if (rate is not null)
+                    {
+                        await rate.WaitAsync(read, cancellationToken).ConfigureAwait(false);
+                    }
                 }
 
-                if (rate is not null)
-                {
-                    await rate.WaitAsync(read, cancellationToken).ConfigureAwait(false);
-                }
+                return Convert.ToHexStringLower(hash.GetHashAndReset());
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -47,9 +47,33 @@ internal sealed class SnapshotLister(ISharedStorage shared, DatabasePaths paths,
 {
     private const int AtOnce = 16;
 
-    public async Task<SnapshotListing> ListAsync(EpochState state, CancellationToken cancellationToken)
+    /// <summary>Lists them.</summary>
+    /// <param name="state">What the serving epoch found.</param>
+    /// <param name="only">The store whose snapshots are listed; all when absent.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<SnapshotListing> ListAsync(
+        EpochState state, StoreId? only, CancellationToken cancellationToken)
     {
         SnapshotListing listing = new();
+        List<StoreId> stores = only is { } one
+            ? [one]
+            : await ListStoresAsync(listing, cancellationToken).ConfigureAwait(false);
+        foreach (StoreId[] some in stores.Chunk(AtOnce))
+        {
+            IReadOnlyList<SharedEntry>[] lists = await Task.WhenAll(
+                some.Select(s => shared.ListAsync(paths.SnapshotsOf(s), cancellationToken))).ConfigureAwait(false);
+            for (int i = 0; i < some.Length; i++)
+            {
+                Sort(some[i], lists[i], listing);
+            }
+        }
+
+        Judge(state, listing);
+        return listing;
+    }
+
+    private async Task<List<StoreId>> ListStoresAsync(SnapshotListing listing, CancellationToken cancellationToken)
+    {
         List<StoreId> stores = [];
         foreach (SharedEntry entry in await shared.ListAsync(paths.Snapshots, cancellationToken).ConfigureAwait(false))
         {
@@ -63,18 +87,7 @@ internal sealed class SnapshotLister(ISharedStorage shared, DatabasePaths paths,
             }
         }
 
-        foreach (StoreId[] some in stores.Chunk(AtOnce))
-        {
-            IReadOnlyList<SharedEntry>[] lists = await Task.WhenAll(
-                some.Select(s => shared.ListAsync(paths.SnapshotsOf(s), cancellationToken))).ConfigureAwait(false);
-            for (int i = 0; i < some.Length; i++)
-            {
-                Sort(some[i], lists[i], listing);
-            }
-        }
-
-        Judge(state, listing);
-        return listing;
+        return stores;
     }
 
     /// <summary>Whether a manifest of this identity counts, apart from tombstones.</summary>

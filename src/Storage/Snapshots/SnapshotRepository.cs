@@ -61,6 +61,21 @@ public sealed partial class SnapshotRepository
     public async Task<SnapshotView> ReadAsync(CancellationToken cancellationToken) =>
         (await ReadAllAsync(cancellationToken).ConfigureAwait(false)).View;
 
+    /// <summary>The newest snapshot of a store that is not damaged; the manifests of others are not read.</summary>
+    public async Task<SnapshotManifest?> NewestAsync(StoreId store, CancellationToken cancellationToken)
+    {
+        (_, SnapshotListing listing) = await ListAsync(cancellationToken, store).ConfigureAwait(false);
+        foreach ((SnapshotId id, SharedEntry entry) in listing.Valid.Reverse())
+        {
+            if (await ReadOneAsync(id, entry, cancellationToken).ConfigureAwait(false) is SnapshotManifest newest)
+            {
+                return newest;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>Reads one manifest; damage anywhere in it is found.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.SnapshotNotFound"/>,
     /// <see cref="FailureKind.SnapshotDamaged"/> or <see cref="FailureKind.FormatTooNew"/>.</exception>
@@ -101,12 +116,13 @@ public sealed partial class SnapshotRepository
         "published, or it is retired. List the snapshots that there are.");
 
     /// <summary>A listing by one rule: when a new epoch began to serve meanwhile, it is made again.</summary>
-    private async Task<(EpochState State, SnapshotListing Listing)> ListAsync(CancellationToken cancellationToken)
+    private async Task<(EpochState State, SnapshotListing Listing)> ListAsync(
+        CancellationToken cancellationToken, StoreId? only = null)
     {
         EpochState state = await _epochs.ReadAsync(cancellationToken).ConfigureAwait(false);
         for (int attempt = 1; ; attempt++)
         {
-            SnapshotListing listing = await _lister.ListAsync(state, cancellationToken).ConfigureAwait(false);
+            SnapshotListing listing = await _lister.ListAsync(state, only, cancellationToken).ConfigureAwait(false);
             EpochState after = await _epochs.ReadAsync(cancellationToken).ConfigureAwait(false);
             if (after.Serving == state.Serving || attempt == MaxAttempts)
             {

@@ -117,11 +117,10 @@ public sealed partial class SnapshotTaker
         // Nothing is collected while this snapshot relies on objects that no manifest names yet.
         using Publication publication = await _repository.BeginPublicationAsync(taking.Tenure, cancellationToken)
             .ConfigureAwait(false);
-        SnapshotView view = await _repository.ReadAsync(cancellationToken).ConfigureAwait(false);
         string checkpoint = taking.Files.BuildingOf(StoreId.New(_time));
         try
         {
-            if (await PinAsync(taking, view, checkpoint, cancellationToken).ConfigureAwait(false) is { } unchanged)
+            if (await PinAsync(taking, checkpoint, cancellationToken).ConfigureAwait(false) is { } unchanged)
             {
                 return new SnapshotResult(unchanged, Taken: false, 0, 0, 0, 0, Elapsed(taking));
             }
@@ -149,13 +148,14 @@ public sealed partial class SnapshotTaker
 
     /// <summary>Makes the local checkpoint, or finds that nothing was written since the newest snapshot.</summary>
     private async Task<SnapshotManifest?> PinAsync(
-        Taking taking, SnapshotView view, string checkpoint, CancellationToken cancellationToken)
+        Taking taking, string checkpoint, CancellationToken cancellationToken)
     {
         // The lease keeps the store open and undeleted until its files are pinned, and no longer.
         using StoreLease lease = await taking.Database.AcquireAsync(taking.Branch, cancellationToken)
             .ConfigureAwait(false);
         taking.Record = lease.Branch;
-        if (!taking.Request.EvenIfUnchanged && view.Newest(lease.Branch.Id) is { } newest
+        if (!taking.Request.EvenIfUnchanged
+            && await _repository.NewestAsync(lease.Branch.Id, cancellationToken).ConfigureAwait(false) is { } newest
             && IsUnchanged(lease.Store, newest))
         {
             return newest;

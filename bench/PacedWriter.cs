@@ -52,7 +52,7 @@ internal sealed class PacedWriter : IAsyncDisposable
     private void Write()
     {
         // A client elsewhere would not wait for this machine's processors before it sends.
-        ThreadTurns.TryTakeShort();
+        TimeSlices.TryUseShort();
         Workload workload = new(seed: 21);
         List<Task> underWay = [];
         long tick = Stopwatch.Frequency / TicksPerSecond;

@@ -345,7 +345,7 @@ public sealed class StoreResources : IDisposable
     {
         Thread start = new(static () =>
         {
-            ThreadTurns.TryTakeLong(); // They inherit it: a flush or compaction is not to hold up those who write.
+            TimeSlices.TryUseLong(); // They inherit it: a flush or compaction is not to hold up those who write.
             BackgroundThreads.Flush = Math.Max(BackgroundThreads.Flush, Flushes);
             BackgroundThreads.Compaction = Math.Max(BackgroundThreads.Compaction, Compactions);
         });

@@ -32,7 +32,7 @@ internal sealed class WriteThreads : IDisposable
 
     private void Loop(Func<IWriteWork?> next)
     {
-        ThreadTurns.TryTakeShort(); // Somebody waits for every commit, and most of one is waiting for the disk.
+        TimeSlices.TryUseShort(); // Somebody waits for every commit, and most of one is waiting for the disk.
         using WriteGroup group = new();
         while (next() is { } work)
         {

@@ -19,15 +19,15 @@ public sealed partial class BackgroundThreadTests
     }
 
     [Fact]
-    public void A_thread_takes_the_turns_it_asks_for_and_keeps_its_share()
+    public void A_thread_gets_the_time_slice_it_asks_for_and_keeps_its_share()
     {
         (ulong? whole, ulong? brief, int nice) = (null, null, -1);
         Thread thread = new(() =>
         {
-            Assert.True(ThreadTurns.TryTakeLong());
-            whole = TurnOfThisThread();
-            Assert.True(ThreadTurns.TryTakeShort());
-            brief = TurnOfThisThread();
+            Assert.True(TimeSlices.TryUseLong());
+            whole = SliceOfThisThread();
+            Assert.True(TimeSlices.TryUseShort());
+            brief = SliceOfThisThread();
             nice = NiceOfThisThread();
         });
         thread.Start();
@@ -55,7 +55,7 @@ public sealed partial class BackgroundThreadTests
         Assert.Throws<ArgumentOutOfRangeException>(() => LocalFiles.TryReserveDescriptors(0));
     }
 
-    private static ulong TurnOfThisThread()
+    private static ulong SliceOfThisThread()
     {
         FileNative.SchedulingAttributes attributes = default;
         int call = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 275 : 315; // sched_getattr(2)

@@ -32,6 +32,6 @@ public static class BackgroundThread
     public static bool TryLowerPriority()
     {
         const int Nice = 10;
-        return ThreadTurns.TryTakeLong(Nice);
+        return TimeSlices.TryUseLong(Nice);
     }
 }

@@ -5,19 +5,19 @@ namespace Branching.RocksDb.Files;
 
 /// <summary>
 /// How long a thread keeps a processor for which another one waits. The share of each does not change by it, only how
-/// often they take turns.
+/// often they alternate.
 /// </summary>
 /// <remarks>
-/// Linux 6.12 and later take the length of a turn as <c>sched_runtime</c> of a normal thread (sched_setattr(2); from
-/// 0.1 to 100 ms) and let a thread that wakes interrupt one of longer turns at once; earlier it waits until a turn of
-/// up to some milliseconds is over. Earlier versions ignore it. No privilege is needed.
+/// Linux 6.12 and later take a time slice as <c>sched_runtime</c> of a normal thread (sched_setattr(2); 0.1 to 100 ms)
+/// and let a thread that wakes interrupt one of a longer slice at once, which otherwise goes on for up to some
+/// milliseconds. Earlier versions ignore it. No privilege is needed.
 /// </remarks>
-public static class ThreadTurns
+public static class TimeSlices
 {
-    /// <summary>Nanoseconds of a turn that every other thread may interrupt: the longest there is.</summary>
+    /// <summary>Nanoseconds of a slice that every other thread may interrupt: the longest there is.</summary>
     internal const ulong Long = 100_000_000;
 
-    /// <summary>Nanoseconds of a turn that interrupts most others: the shortest there is.</summary>
+    /// <summary>Nanoseconds of a slice that interrupts most others: the shortest there is.</summary>
     internal const ulong Short = 100_000;
 
     private const int Process = 0; // PRIO_PROCESS with id 0 is, on Linux, the calling thread alone (setpriority(2)).
@@ -27,17 +27,17 @@ public static class ThreadTurns
     /// processor, but not at once. Threads that it starts inherit it.
     /// </summary>
     /// <returns>Whether the system agreed; the thread works either way.</returns>
-    public static bool TryTakeLong() => TrySet(FileNative.getpriority(Process, 0), Long);
+    public static bool TryUseLong() => TrySet(FileNative.getpriority(Process, 0), Long);
 
     /// <summary>
     /// Lets the calling thread interrupt others when it wakes: for one that wakes often, works for a moment, and is
     /// waited for. Threads that it starts inherit it.
     /// </summary>
     /// <returns>Whether the system agreed; the thread works either way.</returns>
-    public static bool TryTakeShort() => TrySet(FileNative.getpriority(Process, 0), Short);
+    public static bool TryUseShort() => TrySet(FileNative.getpriority(Process, 0), Short);
 
-    /// <summary>As <see cref="TryTakeLong()"/>, with a lower share.</summary>
-    internal static bool TryTakeLong(int nice) =>
+    /// <summary>As <see cref="TryUseLong()"/>, with a lower share.</summary>
+    internal static bool TryUseLong(int nice) =>
         TrySet(nice, Long) || FileNative.setpriority(Process, 0, nice) == 0;
 
     private static bool TrySet(int nice, ulong nanoseconds)

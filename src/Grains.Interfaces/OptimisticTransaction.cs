@@ -121,11 +121,18 @@ public sealed class OptimisticTransaction
     }
 
     /// <summary>Writes a key when the transaction commits; key and value are copied.</summary>
-    public void Put(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, string? columnFamily = null)
+    /// <param name="key">1 to 65,536 bytes.</param>
+    /// <param name="value">Any bytes, also none.</param>
+    /// <param name="columnFamily">The column family; null is the default one.</param>
+    /// <param name="timeToLive">How long it lives from the commit on: <see cref="WriteOperation.TimeToLive"/>.</param>
+    public void Put(
+        ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, string? columnFamily = null,
+        TimeSpan timeToLive = default)
     {
         ThrowIfEnded();
         StoreKey own = Copy(new StoreKey(key, columnFamily));
-        _writes[own] = new WriteOperation(WriteOperationKind.Put, own.Key, value.ToArray(), columnFamily);
+        _writes[own] = new WriteOperation(
+            WriteOperationKind.Put, own.Key, value.ToArray(), columnFamily, timeToLive);
     }
 
     /// <summary>Removes a key when the transaction commits.</summary>

@@ -48,7 +48,7 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
             case ["commit"]:
                 return await CommitAsync(invocation, cancellationToken);
             case ["rollback"]:
-                return await RollBackAsync(invocation);
+                return RollBack(invocation);
             case ["history"]:
                 return ShowHistory(invocation);
             case ["help", .. var rest]:
@@ -89,6 +89,11 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
         }
 
         int exitCode = await CommandLine.RunInsideAsync(resolved.Arguments, host, cancellationToken);
+        if (state.Transaction is { IsLost: true })
+        {
+            state.Transaction = null;
+        }
+
         if (exitCode == ExitCode.Ok && !isHelp)
         {
             state.LeaveIfGone([.. resolved.Path.Split(' '), .. resolved.Rest]);
@@ -153,7 +158,7 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
         }
 
         state.Transaction = new ShellTransaction(
-            state.Session.Grains, state.RequireDatabase(), state.Branch, new ValueCheckedWork(state.RequireStore()));
+            state.Session.Grains, state.RequireDatabase(), state.Branch, state.RequireStore());
         invocation.Note("began a transaction; get, put and delete belong to it until commit or rollback");
         return ExitCode.Ok;
     }
@@ -161,19 +166,9 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
     private async Task<int> CommitAsync(Invocation invocation, CancellationToken cancellationToken)
     {
         ShellTransaction transaction = RequireTransaction();
-        WriteResponse answer = await transaction.Work.CommitAsync(cancellationToken);
-        int writes = transaction.Work.Writes;
         state.Transaction = null;
-        await transaction.DisposeAsync();
-        if (!answer.Applied)
-        {
-            throw new UserError(
-                ExitCode.Precondition,
-                "nothing was changed: something that the transaction read has another value by now",
-                "begin it again",
-                "ReadsChanged");
-        }
-
+        CommitResponse answer = await transaction.CommitAsync(cancellationToken);
+        int writes = transaction.Writes;
         if (invocation.Json)
         {
             invocation.WriteJson(new JsonObject
@@ -191,12 +186,11 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
         return ExitCode.Ok;
     }
 
-    private async Task<int> RollBackAsync(Invocation invocation)
+    private int RollBack(Invocation invocation)
     {
         ShellTransaction transaction = RequireTransaction();
         state.Transaction = null;
-        int writes = transaction.Work.Writes;
-        await transaction.DisposeAsync();
+        int writes = transaction.Writes;
         if (invocation.Json)
         {
             invocation.WriteJson(new JsonObject { ["rolledBack"] = true, ["writes"] = writes });

@@ -25,7 +25,7 @@ internal sealed class ShellRun(ShellState state, CommandHost host) : IDisposable
 
         var executor = new ShellExecutor(state, []);
         int first = await RunCommandsAsync(parsed, executor, host.Input, cancellationToken);
-        return await EndAsync(first);
+        return End(first);
     }
 
     /// <summary>Runs a script line by line, up to the first that fails.</summary>
@@ -54,7 +54,7 @@ internal sealed class ShellRun(ShellState state, CommandHost host) : IDisposable
             }
         }
 
-        return await EndAsync(first);
+        return End(first);
     }
 
     /// <summary>Reads lines from a terminal until somebody leaves.</summary>
@@ -98,7 +98,7 @@ internal sealed class ShellRun(ShellState state, CommandHost host) : IDisposable
         }
 
         // Somebody who leaves with a transaction open is told; it is no failure of what was typed.
-        await EndAsync(ExitCode.Ok);
+        End(ExitCode.Ok);
         return ExitCode.Ok;
     }
 
@@ -169,7 +169,7 @@ internal sealed class ShellRun(ShellState state, CommandHost host) : IDisposable
     }
 
     /// <summary>Ends what is open.</summary>
-    private async Task<int> EndAsync(int exitCode)
+    private int End(int exitCode)
     {
         if (state.Transaction is not { } transaction)
         {
@@ -177,8 +177,7 @@ internal sealed class ShellRun(ShellState state, CommandHost host) : IDisposable
         }
 
         state.Transaction = null;
-        int writes = transaction.Work.Writes;
-        await transaction.DisposeAsync();
+        int writes = transaction.Writes;
         if (writes == 0)
         {
             return exitCode;

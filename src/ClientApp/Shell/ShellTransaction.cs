@@ -1,63 +1,140 @@
 using System.Reflection;
+using Branching.ClientApp.Commands;
 using Branching.Grains;
 
 namespace Branching.ClientApp.Shell;
 
-/// <summary>What a transaction does for the commands inside it.</summary>
-internal interface ITransactionWork : IAsyncDisposable
-{
-    /// <summary>Operations that wait for the commit.</summary>
-    int Writes { get; }
-
-    /// <summary>Reads a key: what the transaction wrote itself, else what is committed.</summary>
-    ValueTask<GetResponse> GetAsync(GetRequest request, CancellationToken cancellationToken);
-
-    /// <summary>Keeps operations for the commit, unless a condition does not hold for what the transaction
-    /// sees.</summary>
-    ValueTask<WriteResponse> WriteAsync(WriteRequest request, CancellationToken cancellationToken);
-
-    /// <summary>Applies the operations all together.</summary>
-    /// <returns>False when something that was read has changed; then nothing was applied.</returns>
-    ValueTask<WriteResponse> CommitAsync(CancellationToken cancellationToken);
-}
-
 /// <summary>
 /// A transaction of the shell on one branch. Commands reach the grains through <see cref="Grains"/>, where the reads
-/// and writes of that branch go through the transaction; so every option of <c>get</c>, <c>put</c> and <c>delete</c>
-/// works inside one.
+/// and writes of that branch go through an <see cref="OptimisticTransaction"/>; so every option of <c>get</c>,
+/// <c>put</c> and <c>delete</c> works inside one, and its commit is refused when a key it read was written since, also
+/// when the key has its former value again.
 /// </summary>
-internal sealed class ShellTransaction(IGrainFactory grains, string database, string branch, ITransactionWork work)
-    : IAsyncDisposable
+internal sealed class ShellTransaction
 {
-    public ITransactionWork Work { get; } = work;
+    private readonly OptimisticTransaction _work;
 
-    public IGrainFactory Grains { get; } = Redirection.Of(grains, (method, arguments, call) =>
+    public ShellTransaction(IGrainFactory grains, string database, string branch, IStoreGrain store)
     {
-        object? grain = call();
-        return (grain, arguments) switch
+        _work = new OptimisticTransaction(store);
+        Grains = Redirection.Of(grains, (_, arguments, call) =>
         {
-            (IDatabaseGrain main, [string key, ..]) when branch == BranchKey.Main && key == database
-                => Redirection.Of(main, (on, values, next) => Redirect(work, on, values, next)),
-            (IBranchGrain other, [string key, ..]) when key == new BranchKey(database, branch).ToString()
-                => Redirection.Of(other, (on, values, next) => Redirect(work, on, values, next)),
-            _ => grain,
-        };
-    });
+            object? grain = call();
+            return (grain, arguments) switch
+            {
+                (IDatabaseGrain main, [string key, ..]) when branch == BranchKey.Main && key == database
+                    => Redirection.Of(main, Redirect),
+                (IBranchGrain other, [string key, ..]) when key == new BranchKey(database, branch).ToString()
+                    => Redirection.Of(other, Redirect),
+                _ => grain,
+            };
+        });
+    }
 
-    public ValueTask DisposeAsync() => Work.DisposeAsync();
+    /// <summary>The grains as the commands inside the transaction see them.</summary>
+    public IGrainFactory Grains { get; }
+
+    /// <summary>Keys that wait for the commit.</summary>
+    public int Writes => _work.WriteCount;
+
+    /// <summary>Whether it was lost before its commit: its store was opened again, so its reads belong to no one
+    /// moment.</summary>
+    public bool IsLost { get; private set; }
+
+    /// <summary>Applies the writes all together.</summary>
+    /// <exception cref="UserError">A key that was read has been written since; nothing was applied.</exception>
+    public async Task<CommitResponse> CommitAsync(CancellationToken cancellationToken)
+    {
+        CommitResponse answer = await _work.CommitAsync(cancellationToken);
+        return answer.Conflict is { } conflict ? throw Refused(conflict) : answer;
+    }
+
+    private static UserError Refused(CommitConflict conflict)
+    {
+        string family = conflict.ColumnFamily == "default" ? "" : $" of column family {conflict.ColumnFamily}";
+        string key = $"key '{ByteText.ToLine(conflict.Key.Span)}'{family}";
+        string why = conflict.Kind switch
+        {
+            CommitConflictKind.Written => $"{key} was written after the transaction read it",
+            CommitConflictKind.TooOld =>
+                $"so much was written since the transaction read {key} that the store no longer knows whether it " +
+                "has changed",
+            _ => $"another transaction holds {key}",
+        };
+        return new UserError(
+            ExitCode.Precondition, $"nothing was changed: {why}", "begin it again", "ReadsChanged");
+    }
 
 #pragma warning disable CA2012 // The proxy hands each on as the answer of the call, which the caller awaits once.
-    private static object? Redirect(
-        ITransactionWork work, MethodInfo method, object?[] arguments, Func<object?> call)
+    private object? Redirect(MethodInfo method, object?[] arguments, Func<object?> call)
         => (method.Name, arguments) switch
         {
             (nameof(IStoreGrain.GetAsync), [GetRequest get, CancellationToken cancellationToken])
-                => work.GetAsync(get, cancellationToken),
+                => GetAsync(get.Key, get.ColumnFamily, cancellationToken),
             (nameof(IStoreGrain.WriteAsync), [WriteRequest write, CancellationToken cancellationToken])
-                => work.WriteAsync(write, cancellationToken),
+                => WriteAsync(write, cancellationToken),
             _ => call(),
         };
 #pragma warning restore CA2012
+
+    private async ValueTask<GetResponse> GetAsync(
+        ReadOnlyMemory<byte> key, string? columnFamily, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _work.GetAsync(key, columnFamily, cancellationToken);
+        }
+        catch (BranchingException e) when (e.Kind == FailureKind.TransactionConflict)
+        {
+            IsLost = true;
+            throw;
+        }
+    }
+
+    /// <summary>Keeps the operations for the commit, unless a condition does not hold for what the transaction
+    /// sees.</summary>
+    private async ValueTask<WriteResponse> WriteAsync(WriteRequest request, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<WritePrecondition> conditions = request.Preconditions ?? [];
+        for (int i = 0; i < conditions.Count; i++)
+        {
+            WritePrecondition condition = conditions[i];
+            GetResponse found = await GetAsync(condition.Key, condition.ColumnFamily, cancellationToken);
+            bool holds = condition.Kind switch
+            {
+                WritePreconditionKind.KeyAbsent => !found.Found,
+                WritePreconditionKind.KeyPresent => found.Found,
+                _ => found.Found && found.Value.Span.SequenceEqual(condition.Value.Span),
+            };
+            if (!holds)
+            {
+                return new WriteResponse(Applied: false, 0, i);
+            }
+        }
+
+        foreach (WriteOperation operation in request.Operations)
+        {
+            Keep(operation);
+        }
+
+        return new WriteResponse(Applied: true, 0, -1);
+    }
+
+    private void Keep(WriteOperation operation)
+    {
+        switch (operation.Kind)
+        {
+            case WriteOperationKind.Put:
+                _work.Put(operation.Key, operation.Value, operation.ColumnFamily, operation.TimeToLive);
+                break;
+            case WriteOperationKind.Delete:
+                _work.Delete(operation.Key, operation.ColumnFamily);
+                break;
+            default:
+                throw new UserError(
+                    ExitCode.Usage, $"{operation.Kind} does not go into a transaction", "commit or rollback first");
+        }
+    }
 }
 
 /// <summary>An interface whose calls somebody else answers.</summary>
@@ -83,92 +160,4 @@ internal class Redirection : DispatchProxy
         return _answer(targetMethod!, arguments, () => targetMethod!.Invoke(
             _target, BindingFlags.DoNotWrapExceptions, binder: null, arguments, culture: null));
     }
-}
-
-/// <summary>
-/// A transaction that remembers the values it read and commits on the condition that they are still the same.
-/// </summary>
-internal sealed class ValueCheckedWork(IStoreGrain store) : ITransactionWork
-{
-    private readonly Dictionary<Place, GetResponse> _read = [];
-    private readonly Dictionary<Place, GetResponse> _written = [];
-    private readonly List<WriteOperation> _operations = [];
-
-    public int Writes => _operations.Count;
-
-    public async ValueTask<GetResponse> GetAsync(GetRequest request, CancellationToken cancellationToken)
-    {
-        var place = new Place(request.ColumnFamily, Convert.ToHexString(request.Key.Span));
-        if (_written.TryGetValue(place, out GetResponse known) || _read.TryGetValue(place, out known))
-        {
-            return known;
-        }
-
-        GetResponse found = await store.GetAsync(request, cancellationToken);
-        _read[place] = found;
-        return found;
-    }
-
-    public async ValueTask<WriteResponse> WriteAsync(WriteRequest request, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<WritePrecondition> conditions = request.Preconditions ?? [];
-        for (int i = 0; i < conditions.Count; i++)
-        {
-            WritePrecondition condition = conditions[i];
-            GetResponse found = await GetAsync(
-                new GetRequest(condition.Key, condition.ColumnFamily), cancellationToken);
-            bool holds = condition.Kind switch
-            {
-                WritePreconditionKind.KeyAbsent => !found.Found,
-                WritePreconditionKind.KeyPresent => found.Found,
-                _ => found.Found && found.Value.Span.SequenceEqual(condition.Value.Span),
-            };
-            if (!holds)
-            {
-                return new WriteResponse(Applied: false, 0, i);
-            }
-        }
-
-        foreach (WriteOperation operation in request.Operations)
-        {
-            Keep(operation);
-        }
-
-        return new WriteResponse(Applied: true, 0, -1);
-    }
-
-    public async ValueTask<WriteResponse> CommitAsync(CancellationToken cancellationToken)
-    {
-        if (_operations.Count == 0)
-        {
-            return new WriteResponse(Applied: true, 0, -1);
-        }
-
-        WritePrecondition[] unchanged =
-        [
-            .. _read.Select(pair => new WritePrecondition(
-                pair.Value.Found ? WritePreconditionKind.ValueEquals : WritePreconditionKind.KeyAbsent,
-                Convert.FromHexString(pair.Key.Key),
-                pair.Value.Value,
-                pair.Key.ColumnFamily)),
-        ];
-        return await store.WriteAsync(new WriteRequest(_operations, unchanged), cancellationToken);
-    }
-
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-
-    private void Keep(WriteOperation operation)
-    {
-        var place = new Place(operation.ColumnFamily, Convert.ToHexString(operation.Key.Span));
-        _written[place] = operation.Kind switch
-        {
-            WriteOperationKind.Put => new GetResponse(Found: true, operation.Value),
-            WriteOperationKind.Delete => new GetResponse(Found: false, default),
-            _ => throw new UserError(
-                ExitCode.Usage, $"{operation.Kind} does not go into a transaction", "commit or rollback first"),
-        };
-        _operations.Add(operation);
-    }
-
-    private readonly record struct Place(string? ColumnFamily, string Key);
 }

@@ -193,25 +193,76 @@ public sealed class ShellTests : CliTest
     [Fact]
     public async Task A_transaction_whose_reads_have_changed_applies_nothing()
     {
-        await SucceedAsync("create", "shop");
-        await using EmbeddedNode node = await EmbeddedNode.StartAsync(Data);
-        IDatabaseGrain shop = node.Grains.GetDatabase("shop");
-        await shop.PutAsync("apple"u8.ToArray(), "3"u8.ToArray());
-        FakeConsole console = new FakeConsole(width: 80)
-            .Type("begin").Press(ConsoleKey.Enter)
-            .Type("get apple").Press(ConsoleKey.Enter)
-            .Type("put pear 1").Press(ConsoleKey.Enter)
-            .Then(() => shop.PutAsync("apple"u8.ToArray(), "4"u8.ToArray()).AsTask())
-            .Type("commit").Press(ConsoleKey.Enter)
-            .Control(ConsoleKey.D);
-
-        CliResult result = await RunAtAsync(
-            console, (_, _) => Task.FromResult<ISession>(new NodeSession(node)), "shell", "shop");
+        CliResult result = await RunBesideAsync(
+            ["get apple", "put pear 1"],
+            shop => shop.PutAsync("apple"u8.ToArray(), "4"u8.ToArray()).AsTask());
 
         Assert.Contains(
-            "error: nothing was changed: something that the transaction read has another value by now",
+            "error: nothing was changed: key 'apple' was written after the transaction read it",
             result.Error, StringComparison.Ordinal);
-        Assert.False((await shop.GetAsync(new GetRequest("pear"u8.ToArray()))).Found);
+        Assert.Contains("hint: begin it again", result.Error, StringComparison.Ordinal);
+        Assert.Equal("apple\t4\n", (await SucceedAsync("scan", "shop")).Output);
+    }
+
+    [Fact]
+    public async Task A_read_value_that_was_changed_and_changed_back_is_a_conflict()
+    {
+        CliResult result = await RunBesideAsync(
+            ["get apple", "put pear 1"],
+            async shop =>
+            {
+                await shop.PutAsync("apple"u8.ToArray(), "4"u8.ToArray());
+                await shop.PutAsync("apple"u8.ToArray(), "3"u8.ToArray());
+            });
+
+        Assert.Contains(
+            "key 'apple' was written after the transaction read it", result.Error, StringComparison.Ordinal);
+        Assert.Equal("apple\t3\n", (await SucceedAsync("scan", "shop")).Output);
+    }
+
+    [Fact]
+    public async Task A_condition_that_held_inside_a_transaction_must_hold_at_its_commit()
+    {
+        CliResult result = await RunBesideAsync(
+            ["put pear 1 --if-absent"],
+            async shop =>
+            {
+                await shop.PutAsync("pear"u8.ToArray(), "9"u8.ToArray());
+                await shop.DeleteAsync("pear"u8.ToArray());
+            });
+
+        Assert.Contains(
+            "key 'pear' was written after the transaction read it", result.Error, StringComparison.Ordinal);
+        Assert.Equal("apple\t3\n", (await SucceedAsync("scan", "shop")).Output);
+    }
+
+    [Fact]
+    public async Task Writes_to_keys_that_a_transaction_did_not_read_are_no_conflict()
+    {
+        CliResult result = await RunBesideAsync(
+            ["get apple", "put pear 1", "delete kiwi"],
+            async shop =>
+            {
+                await shop.PutAsync("pear"u8.ToArray(), "9"u8.ToArray());
+                await shop.PutAsync("plum"u8.ToArray(), "2"u8.ToArray());
+            });
+
+        Assert.Contains("committed 2 writes", result.Error, StringComparison.Ordinal);
+        Assert.Equal("apple\t3\npear\t1\nplum\t2\n", (await SucceedAsync("scan", "shop")).Output);
+    }
+
+    [Fact]
+    public async Task A_key_put_in_a_transaction_lives_as_long_as_it_was_given()
+    {
+        await SucceedAsync("create", "shop");
+
+        CliResult result = await SucceedAsync(
+            "shell", "shop", "-c",
+            "column create sessions --expires; begin; put s1 Ada --column-family sessions --ttl 20m; "
+            + "get s1 --column-family sessions; commit; get s1 --column-family sessions --ttl");
+
+        Assert.EndsWith("Ada\nAda\n", result.Output, StringComparison.Ordinal);
+        Assert.Contains("expires in ", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -339,5 +390,24 @@ public sealed class ShellTests : CliTest
         public IGrainFactory Grains => node.Grains;
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+
+    /// <summary>A transaction of a shell on a database with one apple, while somebody else writes before its
+    /// commit.</summary>
+    private async Task<CliResult> RunBesideAsync(string[] inside, Func<IDatabaseGrain, Task> beside)
+    {
+        await SucceedAsync("create", "shop");
+        await using EmbeddedNode node = await EmbeddedNode.StartAsync(Data);
+        IDatabaseGrain shop = node.Grains.GetDatabase("shop");
+        await shop.PutAsync("apple"u8.ToArray(), "3"u8.ToArray());
+        FakeConsole console = new FakeConsole(width: 80).Type("begin").Press(ConsoleKey.Enter);
+        foreach (string line in inside)
+        {
+            console.Type(line).Press(ConsoleKey.Enter);
+        }
+
+        console.Then(() => beside(shop)).Type("commit").Press(ConsoleKey.Enter).Control(ConsoleKey.D);
+        return await RunAtAsync(
+            console, (_, _) => Task.FromResult<ISession>(new NodeSession(node)), "shell", "shop");
     }
 }

@@ -33,6 +33,25 @@ public sealed partial class LocalStore
         }
     }
 
+    /// <summary>Throws when the store would refuse an operation, whatever comes before it.</summary>
+    /// <param name="family">Its family.</param>
+    /// <param name="operation">What is asked for.</param>
+    /// <param name="what">Who asks, as a sentence begins with it.</param>
+    /// <exception cref="StorageException"><see cref="FailureKind.InvalidArgument"/>.</exception>
+    internal void RequireLegal(ColumnFamily family, in WriteOperation operation, string what)
+    {
+        if (Check(operation, index: 0) is { } malformed)
+        {
+            throw malformed;
+        }
+
+        if (WriteResolution.WhyRefused(operation, TraitsOf(family)) is { } why)
+        {
+            throw new StorageException(
+                FailureKind.InvalidArgument, $"{what} does not take a write: {why}. What it took before stands.");
+        }
+    }
+
     internal IReadOnlyList<ReadOnlyMemory<byte>?> MultiGetAt(
         ColumnFamily family, IReadOnlyList<ReadOnlyMemory<byte>> keys, ReadSnapshot? at) =>
         Answered<IReadOnlyList<ReadOnlyMemory<byte>?>>("MultiGet", () =>
@@ -54,7 +73,7 @@ public sealed partial class LocalStore
             using RangeWalk walk = new(this, _database, family, range, bounds);
             walk.Begin();
             List<KeyValueEntry> entries = new(Math.Min(request.Limit, 256));
-            bool more = MergedScan.ReadPage(walk, changes?.Within(bounds, request.Reverse) ?? [], request, entries);
+            bool more = MergedScan.ReadPage(walk, changes, bounds, request, entries);
             return new ScanPage(entries, more, view.Sequence);
         });
 }

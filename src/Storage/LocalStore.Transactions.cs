@@ -158,6 +158,16 @@ public sealed partial class LocalStore
     /// </summary>
     internal void NoteWrittenBeside() => _hooks?.NoteWrittenBeside(_database.LatestSequence);
 
+    /// <summary>From here on what is written into ranges is remembered, for transactions that remove one.</summary>
+    internal void FollowRanges(StoreHooks hooks)
+    {
+        if (!hooks.HasRecentWrites)
+        {
+            EnableHooks(made => made.EnableRecentWrites(
+                _options.TransactionWindowBytes, _database.LatestSequence));
+        }
+    }
+
     internal StorageException ClosedFailure() => Closed();
 
     internal void ThrowIfClosed() => ThrowIfClosing();

@@ -23,23 +23,25 @@ internal static class WriteResolution
     /// <exception cref="StorageException"><see cref="FailureKind.InvalidArgument"/>.</exception>
     public static void Check(in WriteOperation operation, int index, FamilyTraits? traits, IWriteView view)
     {
-        string? why = operation.Kind switch
-        {
-            WriteKind.Merge when traits?.Merge is null =>
-                "its column family has no merge operator; create one with it",
-            WriteKind.Put or WriteKind.Merge when traits?.Refuse(operation.Value.Span) is { } refusal =>
-                $"merge operator '{traits.Merge!.Name}' does not take it: {refusal}",
-            _ when operation.TimeToLive != default && traits is not { Expires: true } =>
-                "it has a time to live, but the keys of its column family do not expire; create one whose keys do",
-            _ => null,
-        };
-        if (why is not null)
+        if (WhyRefused(operation, traits) is { } why)
         {
             throw new StorageException(
                 FailureKind.InvalidArgument,
                 $"A write to {view.Label} was refused: operation {index} cannot be done: {why}. Nothing was applied.");
         }
     }
+
+    /// <summary>Why a family does not take an operation; <see langword="null"/>: it does.</summary>
+    public static string? WhyRefused(in WriteOperation operation, FamilyTraits? traits) => operation.Kind switch
+    {
+        WriteKind.Merge when traits?.Merge is null =>
+            "its column family has no merge operator; create one with it",
+        WriteKind.Put or WriteKind.Merge when traits?.Refuse(operation.Value.Span) is { } refusal =>
+            $"merge operator '{traits.Merge!.Name}' does not take it: {refusal}",
+        _ when operation.TimeToLive != default && traits is not { Expires: true } =>
+            "it has a time to live, but the keys of its column family do not expire; create one whose keys do",
+        _ => null,
+    };
 
     /// <summary>The operation with its outcome, given the group's earlier ones in <paramref name="overlay"/>.</summary>
     public static StagedOperation Resolve(

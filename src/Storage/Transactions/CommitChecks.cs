@@ -57,6 +57,15 @@ internal sealed class TransactionCheck(StoreHooks hooks, TransactionChanges chan
             }
         }
 
+        foreach ((FamilyChanges family, OwnRange range) in changes.Ranges())
+        {
+            if (hooks.FindConflict(family, range) is { } conflict)
+            {
+                Conflict = conflict with { Transaction = id };
+                return false;
+            }
+        }
+
         return true;
     }
 }

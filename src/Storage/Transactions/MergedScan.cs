@@ -5,14 +5,16 @@ internal static class MergedScan
 {
     /// <summary>Reads a page.</summary>
     /// <param name="walk">Over the range, in scan order; it stands on its first entry.</param>
-    /// <param name="changes">Of the range, in scan order.</param>
+    /// <param name="changes">Of the transaction; <see langword="null"/>: none.</param>
+    /// <param name="bounds">The range.</param>
     /// <param name="request">Direction and limits.</param>
     /// <param name="entries">Receives the entries; their memory belongs to the receiver.</param>
     /// <returns>Whether the range holds more.</returns>
     public static bool ReadPage(
-        RangeWalk walk, IEnumerable<KeyChange> changes, ScanRequest request, List<KeyValueEntry> entries)
+        RangeWalk walk, FamilyChanges? changes, ScanBounds bounds, ScanRequest request, List<KeyValueEntry> entries)
     {
-        using IEnumerator<KeyChange> own = changes.GetEnumerator();
+        using IEnumerator<KeyChange> own = (changes?.Within(bounds, request.Reverse) ?? []).GetEnumerator();
+        bool removes = changes?.Ranges.Count > 0;
         bool hasOwn = own.MoveNext();
         ScanPageBuffer buffer = default;
         long bytes = 0;
@@ -20,7 +22,7 @@ internal static class MergedScan
         while (walk.IsValid || hasOwn)
         {
             int order = Order(walk, hasOwn ? own.Current : null, request.Reverse);
-            bool exists = order < 0 || own.Current.Exists;
+            bool exists = order < 0 ? !removes || !changes!.Removes(walk.Key) : own.Current.Exists;
             if (exists && skipped < request.Offset)
             {
                 skipped++;

@@ -19,6 +19,7 @@ internal sealed class StoreHooks
     private readonly HashSet<StoreTransaction> _open = [];
     private readonly Lock _openLock = new();
     private WriteWindow? _window;
+    private RecentWrites? _recent;
     private RecordVersions? _versions;
     private int _locking;
     private bool _closed;
@@ -50,6 +51,11 @@ internal sealed class StoreHooks
 
     /// <summary>Under the commit lock: from here on writes are remembered.</summary>
     public void EnableWindow(long bytes, ulong sequence) => _window ??= new WriteWindow(bytes, sequence);
+
+    /// <summary>Under the commit lock: from here on the keys of writes are remembered whole.</summary>
+    public void EnableRecentWrites(long bytes, ulong sequence) => _recent ??= new RecentWrites(bytes, sequence);
+
+    public bool HasRecentWrites => Volatile.Read(ref _recent) is not null;
 
     public bool HasWindow => Volatile.Read(ref _window) is not null;
 
@@ -151,6 +157,7 @@ internal sealed class StoreHooks
     public void NoteWrittenBeside(ulong sequence)
     {
         _window?.Forget(sequence);
+        _recent?.Forget(sequence);
         _versions?.InvalidateAll();
         if (IsLocking)
         {
@@ -162,16 +169,15 @@ internal sealed class StoreHooks
     public TransactionConflict? FindConflict(FamilyKey key, string? familyName, ulong since)
     {
         WindowAnswer answer = _window!.Check(key.Family, key.Key.Span, since, out ulong written);
-        if (answer == WindowAnswer.Unchanged)
-        {
-            return null;
-        }
+        return Conflict(answer, familyName, key.Key, written);
+    }
 
-        ConflictKind kind = answer == WindowAnswer.Written ? ConflictKind.Written : ConflictKind.TooOld;
-        return new TransactionConflict(kind, familyName ?? LocalStore.DefaultColumnFamily, key.Key.ToArray())
-        {
-            Written = new Sequence(written),
-        };
+    /// <summary>What others wrote into a range that a transaction removes, if anything.</summary>
+    public TransactionConflict? FindConflict(FamilyChanges family, OwnRange range)
+    {
+        WindowAnswer answer = _recent!.Check(
+            family.Family.Id, range, out ReadOnlyMemory<byte> key, out ulong written);
+        return Conflict(answer, family.Name, answer == WindowAnswer.Written ? key : range.From, written);
     }
 
     /// <summary>Throws when a family was dropped, also when one of its name was created again.</summary>
@@ -190,6 +196,21 @@ internal sealed class StoreHooks
     {
         StoreTransaction? oldest = Array.Find(Open(), transaction => transaction.HasSnapshot);
         return oldest is null ? null : _time.GetElapsedTime(oldest.StartedTicks);
+    }
+
+    private static TransactionConflict? Conflict(
+        WindowAnswer answer, string? familyName, ReadOnlyMemory<byte> key, ulong written)
+    {
+        if (answer == WindowAnswer.Unchanged)
+        {
+            return null;
+        }
+
+        ConflictKind kind = answer == WindowAnswer.Written ? ConflictKind.Written : ConflictKind.TooOld;
+        return new TransactionConflict(kind, familyName ?? LocalStore.DefaultColumnFamily, key.ToArray())
+        {
+            Written = new Sequence(written),
+        };
     }
 
     private void Mark(IEnumerable<WriteRequest> requests, IWriteView view, ulong sequence)
@@ -217,6 +238,7 @@ internal sealed class StoreHooks
         if (operation.Kind == WriteKind.DeleteRange)
         {
             _window?.MarkRange(family.Id, key, operation.Value.Span, sequence);
+            _recent?.MarkRange(family.Id, key, operation.Value.Span, sequence);
             if (breaks || IsLocking)
             {
                 // Who removes a range holds no locks of the keys in it.
@@ -227,6 +249,7 @@ internal sealed class StoreHooks
         }
 
         _window?.Mark(family.Id, key, sequence);
+        _recent?.Mark(family.Id, key, sequence);
         if (breaks)
         {
             Locks.Break(new FamilyKey(family.Id, operation.Key));

@@ -57,7 +57,7 @@ public sealed partial class StoreTransaction
     private async ValueTask<CommitResult> ApplyAsync(CancellationToken cancellationToken)
     {
         _store.Raise(StoreEventKind.BeforeCommit, this);
-        if (_changes.Count == 0 && _changes.Tracked.Count == 0)
+        if (_changes.IsEmpty)
         {
             _store.ThrowIfClosed();
             return new CommitResult(true, _store.LastAcknowledged, null);

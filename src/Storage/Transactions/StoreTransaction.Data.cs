@@ -53,7 +53,7 @@ public sealed partial class StoreTransaction
             {
                 values[i] = change.Exists ? change.Value : (ReadOnlyMemory<byte>?)null;
             }
-            else
+            else if (!_changes.Removes(family.Id, keys[i].Span))
             {
                 missing.Add(i);
             }
@@ -115,46 +115,6 @@ public sealed partial class StoreTransaction
         return Read(family, columnFamily, key, destination, counts: false);
     }
 
-    /// <summary>Sets the value of a key when the transaction commits.</summary>
-    /// <param name="columnFamily">The column family, or <see langword="null"/> for the default one.</param>
-    /// <param name="key">1 byte to 64 KiB; copied.</param>
-    /// <param name="value">The value, possibly empty; copied.</param>
-    /// <param name="cancellationToken">Stops waiting for the lock.</param>
-    /// <exception cref="StorageException">
-    /// As <see cref="GetForUpdateAsync"/>; <see cref="FailureKind.RequestTooLarge"/> when the transaction would become
-    /// larger than one request may be. The write was not taken then.
-    /// </exception>
-    public ValueTask PutAsync(
-        string? columnFamily, ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value,
-        CancellationToken cancellationToken = default) =>
-        SetAsync(columnFamily, new KeyValueEntry(key, value), exists: true, cancellationToken);
-
-    /// <summary>Removes a key when the transaction commits; removing an absent one is not an error.</summary>
-    /// <exception cref="StorageException">As <see cref="PutAsync"/>.</exception>
-    public ValueTask DeleteAsync(
-        string? columnFamily, ReadOnlyMemory<byte> key, CancellationToken cancellationToken = default) =>
-        SetAsync(columnFamily, new KeyValueEntry(key, default), exists: false, cancellationToken);
-
-    private async ValueTask SetAsync(
-        string? columnFamily, KeyValueEntry entry, bool exists, CancellationToken cancellationToken)
-    {
-        LocalStore.CheckKey(entry.Key.Span);
-        using Use use = Begin();
-        ColumnFamily family = _store.FamilyOf(columnFamily);
-        long bytes = _changes.Bytes + entry.Key.Length + entry.Value.Length;
-        if (bytes > _store.MaxRequestBytes)
-        {
-            throw new StorageException(FailureKind.RequestTooLarge,
-                $"{Capitalized(_owner.What)} would have {bytes} bytes of keys and values; at most " +
-                $"{_store.MaxRequestBytes} are allowed (MaxRequestBytes). The write was not taken; commit what is " +
-                "there, or raise the limit.");
-        }
-
-        await ClaimAsync(family, columnFamily, entry.Key, LockMode.Exclusive, cancellationToken)
-            .ConfigureAwait(false);
-        _changes.Set(family, columnFamily, entry, exists);
-    }
-
     private bool Read(
         ColumnFamily family, string? name, ReadOnlyMemory<byte> key, IBufferWriter<byte> destination, bool counts)
     {
@@ -166,6 +126,11 @@ public sealed partial class StoreTransaction
             }
 
             return change.Exists;
+        }
+
+        if (_changes.Removes(family.Id, key.Span))
+        {
+            return false;
         }
 
         if (counts)

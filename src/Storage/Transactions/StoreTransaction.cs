@@ -109,6 +109,9 @@ public sealed partial class StoreTransaction : IDisposable
     /// <summary>Keys written and not taken back.</summary>
     public int Count => _changes.Count;
 
+    /// <summary>Ranges removed and not taken back.</summary>
+    public int RangeCount => _changes.RangeCount;
+
     /// <summary>The store's sequence right after the commit; zero before.</summary>
     public Sequence CommittedAt { get; private set; }
 

@@ -6,7 +6,7 @@ namespace Branching.Storage.Transactions;
 /// <summary>What a transaction would do to one key.</summary>
 /// <param name="key">The key; owned.</param>
 /// <param name="exists">Whether it has a value afterwards.</param>
-/// <param name="value">The value; owned.</param>
+/// <param name="value">The value as the transaction sees it; owned.</param>
 internal sealed class KeyChange(ReadOnlyMemory<byte> key, bool exists, ReadOnlyMemory<byte> value)
 {
     public ReadOnlyMemory<byte> Key { get; } = key;
@@ -15,7 +15,56 @@ internal sealed class KeyChange(ReadOnlyMemory<byte> key, bool exists, ReadOnlyM
 
     public ReadOnlyMemory<byte> Value { get; } = value;
 
-    public long Bytes => Key.Length + Value.Length;
+    /// <summary>As in <see cref="WriteOperation"/>, for a key that is put.</summary>
+    public TimeSpan TimeToLive { get; init; }
+
+    /// <summary>The merges that the commit writes instead of the value; <see langword="null"/>: it writes the
+    /// value.</summary>
+    public PendingMerge? Merges { get; init; }
+
+    /// <summary>Keys and values of what the commit writes for it.</summary>
+    public long Bytes => Merges?.Bytes ?? Key.Length + Value.Length;
+
+    /// <summary>What the commit writes for it, in order.</summary>
+    public void AddTo(List<WriteOperation> operations, string? family)
+    {
+        if (Merges is { } last)
+        {
+            int first = operations.Count;
+            for (PendingMerge? merge = last; merge is not null; merge = merge.Before)
+            {
+                operations.Add(new WriteOperation(WriteKind.Merge, family, Key, merge.Operand, merge.TimeToLive));
+            }
+
+            operations.Reverse(first, operations.Count - first);
+        }
+        else
+        {
+            operations.Add(Exists
+                ? new WriteOperation(WriteKind.Put, family, Key, Value, TimeToLive)
+                : WriteOperation.Delete(Key, family));
+        }
+    }
+}
+
+/// <summary>A merge into a value that only the store has, and those before it.</summary>
+/// <param name="Before">The one before; <see langword="null"/>: it is the first.</param>
+/// <param name="Operand">What is merged; owned.</param>
+/// <param name="TimeToLive">As in <see cref="WriteOperation"/>.</param>
+/// <param name="Bytes">Keys and operands of all of them.</param>
+internal sealed record PendingMerge(
+    PendingMerge? Before, ReadOnlyMemory<byte> Operand, TimeSpan TimeToLive, long Bytes);
+
+/// <summary>A range that a transaction removes.</summary>
+/// <param name="From">Its first key; owned.</param>
+/// <param name="To">The first key behind it; owned.</param>
+/// <param name="Since">A sequence at which the transaction saw it.</param>
+internal sealed record OwnRange(ReadOnlyMemory<byte> From, ReadOnlyMemory<byte> To, ulong Since)
+{
+    public long Bytes => From.Length + To.Length;
+
+    public bool Covers(ReadOnlySpan<byte> key) =>
+        key.SequenceCompareTo(From.Span) >= 0 && key.SequenceCompareTo(To.Span) < 0;
 }
 
 /// <summary>What a transaction wrote in one column family, in key order.</summary>
@@ -27,6 +76,30 @@ internal sealed class FamilyChanges(ColumnFamily family, string? name)
     public string? Name { get; } = name;
 
     public SortedSet<KeyChange> Changes { get; } = new(KeyOrder.Instance);
+
+    /// <summary>The ranges removed. What was changed in one before it was removed is no longer in
+    /// <see cref="Changes"/>, so all changes come after all ranges.</summary>
+    public List<OwnRange> Ranges { get; } = [];
+
+    /// <summary>Whether the transaction removed a stored key, unless <see cref="Changes"/> knows better.</summary>
+    public bool Removes(ReadOnlySpan<byte> key)
+    {
+        for (int i = 0; i < Ranges.Count; i++)
+        {
+            if (Ranges[i].Covers(key))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>The changes in a range that was just removed.</summary>
+    public KeyChange[] Within(OwnRange range) =>
+    [
+        .. Changes.GetViewBetween(Probe(range.From), Probe(range.To)).Where(change => range.Covers(change.Key.Span)),
+    ];
 
     /// <summary>The changes of a range in scan order.</summary>
     public IEnumerable<KeyChange> Within(ScanBounds bounds, bool reverse)
@@ -80,6 +153,12 @@ internal sealed class TransactionChanges
     /// <summary>Keys written.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Ranges removed.</summary>
+    public int RangeCount { get; private set; }
+
+    /// <summary>Whether a commit has neither anything to write nor anything to check.</summary>
+    public bool IsEmpty => Count == 0 && RangeCount == 0 && _tracked.Count == 0;
+
     /// <summary>The keys on which the commit depends, with the sequence of the oldest reading of each.</summary>
     public IReadOnlyDictionary<FamilyKey, TrackedKey> Tracked => _tracked;
 
@@ -95,16 +174,28 @@ internal sealed class TransactionChanges
     /// <summary>The changes of a family, when there are any.</summary>
     public FamilyChanges? Of(uint family) => _families.GetValueOrDefault(family);
 
-    /// <summary>Writes or removes a key; copies both.</summary>
-    public void Set(ColumnFamily family, string? familyName, in KeyValueEntry entry, bool exists)
+    /// <summary>Whether a range that was removed covers a key of which <see cref="TryGet"/> knows nothing.</summary>
+    public bool Removes(uint family, ReadOnlySpan<byte> key) =>
+        _families.TryGetValue(family, out FamilyChanges? changes) && changes.Removes(key);
+
+    /// <summary>Writes or removes a key; takes the change as it is.</summary>
+    public void Set(ColumnFamily family, string? familyName, KeyChange change) =>
+        Replace(ChangesOf(family, familyName), change);
+
+    /// <summary>Removes a range with what was changed in it; takes the range as it is.</summary>
+    public void RemoveRange(ColumnFamily family, string? familyName, OwnRange range)
     {
-        if (!_families.TryGetValue(family.Id, out FamilyChanges? changes))
+        FamilyChanges changes = ChangesOf(family, familyName);
+        foreach (KeyChange before in changes.Within(range))
         {
-            changes = new FamilyChanges(family, familyName);
-            _families.Add(family.Id, changes);
+            Put(changes, before, null);
+            Note(new Step(StepKind.Changed, changes, before, new FamilyKey(family.Id, before.Key)));
         }
 
-        Replace(changes, new KeyChange(entry.Key.ToArray(), exists, entry.Value.ToArray()));
+        changes.Ranges.Add(range);
+        Bytes += range.Bytes;
+        RangeCount++;
+        Note(new Step(StepKind.RangeRemoved, changes, null, default));
     }
 
     /// <summary>The commit depends on the key as it was then; the oldest reading counts.</summary>
@@ -117,16 +208,13 @@ internal sealed class TransactionChanges
 
         FamilyKey own = key.Copy();
         _tracked.Add(own, new TrackedKey(familyName, since));
-        if (_savepoints.Count > 0)
-        {
-            _steps.Add(new Step(StepKind.Tracked, null, null, own));
-        }
+        Note(new Step(StepKind.Tracked, null, null, own));
     }
 
     /// <summary>A lock was taken, or made exclusive.</summary>
     public void NoteLock(FamilyKey key, LockGrant grant)
     {
-        if (_savepoints.Count > 0 && grant != LockGrant.Held)
+        if (grant != LockGrant.Held && _savepoints.Count > 0)
         {
             StepKind kind = grant == LockGrant.New ? StepKind.Locked : StepKind.Upgraded;
             _steps.Add(new Step(kind, null, null, key.Copy()));
@@ -163,23 +251,29 @@ internal sealed class TransactionChanges
         }
     }
 
-    /// <summary>One operation for each changed key.</summary>
+    /// <summary>What the commit writes: in each family first the ranges, then the keys.</summary>
     public WriteOperation[] ToOperations()
     {
-        WriteOperation[] operations = new WriteOperation[Count];
-        int next = 0;
+        List<WriteOperation> operations = new(Count + RangeCount);
         foreach (FamilyChanges family in _families.Values)
         {
+            foreach (OwnRange range in family.Ranges)
+            {
+                operations.Add(WriteOperation.DeleteRange(range.From, range.To, family.Name));
+            }
+
             foreach (KeyChange change in family.Changes)
             {
-                operations[next++] = change.Exists
-                    ? WriteOperation.Put(change.Key, change.Value, family.Name)
-                    : WriteOperation.Delete(change.Key, family.Name);
+                change.AddTo(operations, family.Name);
             }
         }
 
-        return operations;
+        return [.. operations];
     }
+
+    /// <summary>The ranges removed, on which the commit depends.</summary>
+    public IEnumerable<(FamilyChanges Family, OwnRange Range)> Ranges() =>
+        _families.Values.SelectMany(family => family.Ranges.Select(range => (family, range)));
 
     /// <summary>The families that the commit names, each with the number it had.</summary>
     public IEnumerable<(string? Name, uint Family)> FamiliesUsed() =>
@@ -189,10 +283,26 @@ internal sealed class TransactionChanges
     {
         changes.TryGet(change.Key, out KeyChange? before);
         Put(changes, before, change);
+        Note(new Step(StepKind.Changed, changes, before, new FamilyKey(changes.Family.Id, change.Key)));
+    }
+
+    private FamilyChanges ChangesOf(ColumnFamily family, string? familyName)
+    {
+        if (!_families.TryGetValue(family.Id, out FamilyChanges? changes))
+        {
+            changes = new FamilyChanges(family, familyName);
+            _families.Add(family.Id, changes);
+        }
+
+        return changes;
+    }
+
+    /// <summary>Remembers how to take a step back; before the first savepoint nobody can.</summary>
+    private void Note(in Step step)
+    {
         if (_savepoints.Count > 0)
         {
-            FamilyKey key = new(changes.Family.Id, change.Key);
-            _steps.Add(new Step(StepKind.Changed, changes, before, key));
+            _steps.Add(step);
         }
     }
 
@@ -224,6 +334,11 @@ internal sealed class TransactionChanges
             case StepKind.Tracked:
                 _tracked.Remove(step.Key);
                 break;
+            case StepKind.RangeRemoved:
+                Bytes -= step.Changes!.Ranges[^1].Bytes;
+                RangeCount--;
+                step.Changes.Ranges.RemoveAt(step.Changes.Ranges.Count - 1);
+                break;
             default:
                 release(step.Key, step.Kind == StepKind.Upgraded);
                 break;
@@ -236,6 +351,7 @@ internal sealed class TransactionChanges
         Tracked = 1,
         Locked = 2,
         Upgraded = 3,
+        RangeRemoved = 4,
     }
 
     private readonly record struct Step(StepKind Kind, FamilyChanges? Changes, KeyChange? Before, FamilyKey Key);

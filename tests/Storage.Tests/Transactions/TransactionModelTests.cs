@@ -16,7 +16,14 @@ public sealed class TransactionModelTests(ITestOutputHelper output)
 {
     private const int Threads = 8;
 
-    private static readonly string?[] _families = [null, "second", "third"];
+    private const string Sums = "sums";
+    private const string Lives = "lives";
+
+    // A value that ends so was put with a time to live; in a plain write one that begins with a plus is a merge.
+    private const string Mortal = "~";
+    private const string Plus = "+";
+
+    private static readonly string?[] _families = [null, "second", Sums, Lives];
 
     private static int Transactions { get; } = int.TryParse(
         Environment.GetEnvironmentVariable("BRANCHING_TRANSACTIONS"), CultureInfo.InvariantCulture, out int count)
@@ -35,7 +42,8 @@ public sealed class TransactionModelTests(ITestOutputHelper output)
             options.TransactionWindowBytes = windowBytes;
         });
         test.Store.CreateColumnFamily("second");
-        test.Store.CreateColumnFamily("third");
+        test.Store.CreateColumnFamily(Sums, new FamilySettings { Merge = "add" });
+        test.Store.CreateColumnFamily(Lives, new FamilySettings { Expires = true });
         ConcurrentBag<Done> done = [];
         int lost = 0;
 
@@ -67,14 +75,28 @@ public sealed class TransactionModelTests(ITestOutputHelper output)
     private static async Task<Done?> WriteAsync(LocalStore store, Random random, int keys, string name)
     {
         string? family = _families[random.Next(_families.Length)];
-        string key = $"k{random.Next(keys)}";
-        bool removes = random.Next(6) == 0;
-        WriteOperation operation = removes
-            ? WriteOperation.DeleteRange(Bytes(key), Bytes(key + "\0"), family)
-            : Put(key, name, family);
+        int key = random.Next(keys);
+        WriteOperation operation;
+        List<(string Slot, string? Value)> writes;
+        if (random.Next(6) == 0)
+        {
+            int end = Math.Min(keys, key + random.Next(1, 4));
+            operation = WriteOperation.DeleteRange(Bytes(Key(key)), Bytes(Key(end)), family);
+            writes = [.. Enumerable.Range(key, end - key).Select(k => (Slot(family, Key(k)), (string?)null))];
+        }
+        else
+        {
+            bool merges = family == Sums && random.Next(2) == 0;
+            string value = ValueFor(family, random, name);
+            operation = merges
+                ? WriteOperation.Merge(Bytes(Key(key)), Bytes(value), family)
+                : PutOf(family, key, value);
+            writes = [(Slot(family, Key(key)), merges ? Plus + value : value)];
+        }
+
         WriteResult result = await store.WriteAsync(
             new WriteRequest([operation], null, Durability.Buffered), CancellationToken.None);
-        return new Done(result.Sequence, [], [(Slot(family, key), removes ? null : name)]);
+        return new Done(result.Sequence, [], writes);
     }
 
     private static async Task<Done?> TransactAsync(LocalStore store, Random random, int keys, string name)
@@ -117,35 +139,73 @@ public sealed class TransactionModelTests(ITestOutputHelper output)
         Dictionary<string, string?> writes)
     {
         string? family = _families[random.Next(_families.Length)];
-        string key = $"k{random.Next(keys)}";
-        string slot = Slot(family, key);
-        switch (random.Next(5))
+        int number = random.Next(keys);
+        byte[] key = Bytes(Key(number));
+        string slot = Slot(family, Key(number));
+        switch (random.Next(7))
         {
             case 0:
-                await transaction.PutAsync(family, Bytes(key), Bytes(name));
-                writes[slot] = name;
+                string value = ValueFor(family, random, name);
+                TimeSpan lives = value.EndsWith(Mortal, StringComparison.Ordinal) ? TimeSpan.FromDays(1) : default;
+                await transaction.PutAsync(family, key, Bytes(value), lives);
+                writes[slot] = value;
                 break;
             case 1:
-                await transaction.DeleteAsync(family, Bytes(key));
+                await transaction.DeleteAsync(family, key);
                 writes[slot] = null;
                 break;
             case 2:
-                ArrayBufferWriter<byte> value = new();
-                bool found = await transaction.GetForUpdateAsync(family, Bytes(key), value);
-                NoteRead(slot, found ? Text(value.WrittenMemory) : null, reads, writes);
+                ArrayBufferWriter<byte> claimed = new();
+                bool found = await transaction.GetForUpdateAsync(family, key, claimed);
+                NoteRead(slot, found ? Text(claimed.WrittenMemory) : null, reads, writes);
                 break;
             case 3:
-                // Taken back whole: neither the write nor the claim counts, a read by itself does.
-                Savepoint savepoint = transaction.SetSavepoint();
-                await transaction.PutAsync(family, Bytes(key), Bytes("taken back"));
-                transaction.RollBackTo(savepoint);
-                transaction.Release(savepoint);
+                await TakeBackAsync(transaction, family, number, keys);
+                break;
+            case 4 when transaction.Options.Mode == TransactionMode.Optimistic:
+                RemoveRange(transaction, family, number, Math.Min(keys, number + random.Next(1, 4)), writes);
+                break;
+            case 5 when family == Sums:
+                // What it shows is what counts: if the sum was another one at the commit, the merge was wrong.
+                await transaction.MergeAsync(family, key, Bytes(ValueFor(family, random, name)));
+                writes[slot] = Text(transaction.Get(family, key));
                 break;
             default:
-                byte[]? read = transaction.Get(family, Bytes(key));
-                NoteRead(slot, read is null ? null : Text(read), reads, writes);
+                NoteRead(slot, Read(transaction, family, key), reads, writes);
                 break;
         }
+    }
+
+    /// <summary>Neither the writes nor the claims count then, a read by itself does.</summary>
+    private static async Task TakeBackAsync(StoreTransaction transaction, string? family, int number, int keys)
+    {
+        Savepoint savepoint = transaction.SetSavepoint();
+        await transaction.PutAsync(family, Bytes(Key(number)), Bytes("404"));
+        if (transaction.Options.Mode == TransactionMode.Optimistic)
+        {
+            transaction.DeleteRange(family, Bytes(Key(0)), Bytes(Key(keys)));
+        }
+
+        if (family == Sums)
+        {
+            await transaction.MergeAsync(family, Bytes(Key(number)), Bytes("1"));
+        }
+
+        transaction.RollBackTo(savepoint);
+        transaction.Release(savepoint);
+    }
+
+    private static void RemoveRange(
+        StoreTransaction transaction, string? family, int from, int to, Dictionary<string, string?> writes)
+    {
+        transaction.DeleteRange(family, Bytes(Key(from)), Bytes(Key(to)));
+        for (int key = from; key < to; key++)
+        {
+            writes[Slot(family, Key(key))] = null;
+        }
+
+        KeyRange range = new(Bytes(Key(from)), Bytes(Key(to)));
+        Assert.Empty(transaction.Scan(All() with { ColumnFamily = family, Range = range }).Entries);
     }
 
     private static void NoteRead(
@@ -175,7 +235,9 @@ public sealed class TransactionModelTests(ITestOutputHelper output)
 
             foreach ((string slot, string? value) in one.Writes)
             {
-                state[slot] = value;
+                state[slot] = value is not null && value.StartsWith(Plus, StringComparison.Ordinal)
+                    ? Sum(state.GetValueOrDefault(slot), value)
+                    : value;
             }
         }
 
@@ -183,10 +245,34 @@ public sealed class TransactionModelTests(ITestOutputHelper output)
         {
             for (int key = 0; key < keys; key++)
             {
-                Assert.Equal(state.GetValueOrDefault(Slot(family, $"k{key}")), Get(store, $"k{key}", family));
+                string? expected = state.GetValueOrDefault(Slot(family, Key(key)));
+                Assert.Equal(expected, Get(store, Key(key), family));
+                store.TryGetTimeToLive(family, Bytes(Key(key)), out TimeSpan? left);
+                Assert.Equal(expected?.EndsWith(Mortal, StringComparison.Ordinal) ?? false, left is not null);
             }
         }
     }
+
+    private static string? Read(StoreTransaction transaction, string? family, byte[] key) =>
+        transaction.Get(family, key) is { } read ? Text(read) : null;
+
+    // Fixed length, so that the order of the keys is that of their numbers.
+    private static string Key(int number) => string.Create(CultureInfo.InvariantCulture, $"k{number:000}");
+
+    private static string ValueFor(string? family, Random random, string name) => family switch
+    {
+        Sums => random.Next(1, 1000).ToString(CultureInfo.InvariantCulture),
+        Lives when random.Next(2) == 0 => name + Mortal,
+        _ => name,
+    };
+
+    private static string Sum(string? before, string added) =>
+        (long.Parse(before ?? "0", CultureInfo.InvariantCulture) + long.Parse(added, CultureInfo.InvariantCulture))
+        .ToString(CultureInfo.InvariantCulture);
+
+    private static WriteOperation PutOf(string? family, int key, string value) => new(
+        WriteKind.Put, family, Bytes(Key(key)), Bytes(value),
+        value.EndsWith(Mortal, StringComparison.Ordinal) ? TimeSpan.FromDays(1) : default);
 
     private static string Slot(string? family, string key) => $"{family ?? "default"}/{key}";
 

@@ -228,7 +228,7 @@ public sealed partial class LocalStore : IWriteView
         catch (Exception cause)
         {
             // Nothing was written yet: the group fails, the store stays as it was.
-            group.FailAll(() => Defect(cause));
+            FailUnwritten(group, cause);
             return true;
         }
 
@@ -398,6 +398,9 @@ public sealed partial class LocalStore : IWriteView
         Poison(Defect(cause));
         group.FailAll(() => Defect(cause));
     }
+
+    // A method of its own: a lambda in the commit itself would be an object for each commit, failed or not.
+    private void FailUnwritten(WriteGroup group, Exception cause) => group.FailAll(() => Defect(cause));
 
     private StorageException Defect(Exception cause) =>
         new(FailureKind.Internal, $"The writer of {Label} failed: {cause.Message}", cause);

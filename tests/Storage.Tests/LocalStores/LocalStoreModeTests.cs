@@ -281,9 +281,7 @@ public sealed class LocalStoreModeTests(ITestOutputHelper output)
 
         output.WriteLine($"read {read}, wrote {wrote} bytes in {Calls} calls, {atOnce} of them at once");
         Assert.InRange(read, 0, Calls);
-
-        // Alone it is nothing; among all other tests of the process it was seen to be one object of 32 bytes a put.
-        Assert.True(atOnce < Calls || wrote < Calls + (32 * Calls), $"{wrote} bytes for {Calls} puts");
+        Assert.True(atOnce < Calls || wrote < Calls, $"{wrote} bytes for {Calls} puts");
     }
 
     private static async Task<(long Bytes, int AtOnce)> MeasureWritesAsync(

@@ -15,6 +15,7 @@ internal sealed class BenchOptions
         rows (default: all)
           binding   the RocksDB binding beside db_bench
           store     the local store with its writer loop beside db_bench
+          engine    each operation of one store beside @harperfast/rocksdb-js on Node and db_bench
           branch    create a branch until its first acknowledged put and get, with writes to the parent
           import    the command line's import as a process of its own
           snapshot  what a snapshot sends, what it does to writers, how long a restore takes
@@ -29,7 +30,7 @@ internal sealed class BenchOptions
         --branches  branches created per size (default 50)
         --rounds    kills of the failover row (default 20)
         --set       a setting for the nodes of the failover row, as in Branching:Membership:Votes=2; repeatable
-        --only      only measurements whose name contains the text, for example "scan" (binding and store)
+        --only      only measurements whose name contains the text, for example "scan" (binding, store, engine)
         --dir       where the temporary data goes (default: a new directory in the system's temporary folder);
                     a new directory is made in it and removed at the end
         """;
@@ -107,7 +108,7 @@ internal sealed class BenchOptions
                 return Text(argument, rest, value => Only = value);
             case "--dir":
                 return Text(argument, rest, value => ParentDirectory = Path.GetFullPath(value));
-            case "binding" or "store" or "branch" or "import" or "snapshot" or "grain" or "failover":
+            case "binding" or "store" or "engine" or "branch" or "import" or "snapshot" or "grain" or "failover":
                 Rows.Add(argument);
                 return null;
             default:

@@ -26,6 +26,7 @@ using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSi
 [
     ("binding", () => new BindingBench(options, report, peer, directory).RunAsync()),
     ("store", () => new StoreBench(options, report, peer, directory).RunAsync()),
+    ("engine", () => new EngineBench(options, report, peer, directory).RunAsync()),
     ("branch", () => new BranchBench(options, report, directory).RunAsync()),
     ("import", () => new ImportBench(options, report, directory).RunAsync()),
     ("snapshot", () => new SnapshotBench(options, report, directory).RunAsync()),

@@ -30,7 +30,7 @@ internal sealed class Report(BenchOptions options)
         Line("peer", row.Peer);
         if (row.Ratio is not null)
         {
-            Line("ratio", row.Ratio + " of the peer");
+            Line("ratio", row.Ratio + row.RatioOf);
         }
 
         Line("taken", $"{_date}, commit {_commit}");
@@ -98,4 +98,7 @@ internal sealed record Row(string Layer, string Name, string Question)
     public string Peer { get; init; } = "none";
 
     public string? Ratio { get; init; }
+
+    /// <summary>What is printed behind the ratio; empty where the ratio names its peers itself.</summary>
+    public string RatioOf { get; init; } = " of the peer";
 }

@@ -14,7 +14,7 @@ internal sealed class StoreBench(BenchOptions options, Report report, DbBench? p
     private const int ManyWriters = 64;
 
     // What the store sets and db_bench does not by itself (StoreResources).
-    private static readonly string[] _storeOptions =
+    public static readonly string[] PeerOptions =
     [
         "--bytes_per_sync=1048576", "--wal_bytes_per_sync=1048576", "--max_write_buffer_number=4",
         "--cache_index_and_filter_blocks=true", "--pin_l0_filter_and_index_blocks_in_cache=true",
@@ -85,7 +85,7 @@ internal sealed class StoreBench(BenchOptions options, Report report, DbBench? p
 
     private async Task ReadsAsync(StoreResources resources)
     {
-        string[] existing = ["--use_existing_db=1", .. _storeOptions];
+        string[] existing = ["--use_existing_db=1", .. PeerOptions];
         await _comparison.RunAsync(
             "point get", "Random point reads from the block cache, one thread.", _data, "a full scan",
             "readrandom", () => GetAsync(resources, options.Records),
@@ -102,19 +102,19 @@ internal sealed class StoreBench(BenchOptions options, Report report, DbBench? p
         await _comparison.RunAsync(
             "put, buffered, 1 writer", "Random puts into an empty store, log written but not synced.", _data,
             "200,000 puts elsewhere", "fillrandom", () => PutAsync(resources, 1, 1, options.Records),
-            db => db.Measure(Fresh(_peers), options.Records, "fillrandom", _storeOptions));
+            db => db.Measure(Fresh(_peers), options.Records, "fillrandom", PeerOptions));
         await _comparison.RunAsync(
             $"put, buffered, {ManyWriters} writers", "Random puts into an empty store, log written but not synced.",
             _data, "200,000 puts elsewhere", "fillrandom",
             () => PutAsync(resources, ManyWriters, 1, options.Records),
             db => db.Measure(
                 Fresh(_peers), options.Records, "fillrandom",
-                [$"--threads={ManyWriters}", $"--writes={each}", .. _storeOptions]));
+                [$"--threads={ManyWriters}", $"--writes={each}", .. PeerOptions]));
         await _comparison.RunAsync(
             "batch put, buffered", "Random puts in requests of 100 into an empty store, one writer.", _data,
             "200,000 puts elsewhere", "fillrandom", () => PutAsync(resources, 1, Batch, options.Records),
             db => db.Measure(
-                Fresh(_peers), options.Records, "fillrandom", [$"--batch_size={Batch}", .. _storeOptions]));
+                Fresh(_peers), options.Records, "fillrandom", [$"--batch_size={Batch}", .. PeerOptions]));
     }
 
     private async Task SyncedWritesAsync(StoreResources resources)
@@ -128,7 +128,7 @@ internal sealed class StoreBench(BenchOptions options, Report report, DbBench? p
                 () => PutSyncedAsync(resources, writers),
                 db => db.Measure(
                     Fresh(_peers), options.Records, "fillrandom",
-                    ["--sync=1", $"--duration={options.Seconds}", $"--threads={writers}", .. _storeOptions]));
+                    ["--sync=1", $"--duration={options.Seconds}", $"--threads={writers}", .. PeerOptions]));
         }
     }
 

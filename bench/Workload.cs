@@ -37,6 +37,10 @@ internal sealed class Workload
         return key;
     }
 
+    /// <summary>Makes a key of <see cref="NewKey"/> that of another record.</summary>
+    public static void SetKey(byte[] key, long number)
+        => BinaryPrimitives.WriteUInt64BigEndian(key, (ulong)number);
+
     public ReadOnlyMemory<byte> Value()
     {
         if (_position + BenchOptions.ValueBytes > _values.Length)

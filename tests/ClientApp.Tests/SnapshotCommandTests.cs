@@ -27,6 +27,47 @@ public sealed class SnapshotCommandTests : CliTest
     }
 
     [Fact]
+    public async Task The_local_copy_is_removed_only_when_that_is_confirmed_and_the_next_call_brings_it_back()
+    {
+        await ShareAsync("create", "shop");
+        await ShareAsync("put", "shop", "apple", "3");
+        await ShareAsync("branch", "create", "shop", "topic");
+        string copy = Path.Combine(Data, "databases", "shop");
+
+        CliResult unasked = await RunSharedAsync("snapshot", "take", "shop", "--remove-source");
+        Assert.Equal(ExitCode.Refused, unasked.ExitCode);
+        Assert.Contains("Remove the copy of database shop on node", unasked.Error, StringComparison.Ordinal);
+        Assert.Contains("--yes", unasked.Error, StringComparison.Ordinal);
+        Assert.True(Directory.Exists(copy));
+        CliResult branch = await RunSharedAsync(
+            "snapshot", "take", "shop", "--branch", "topic", "--remove-source", "--yes");
+        Assert.Equal(ExitCode.Refused, branch.ExitCode);
+        CliResult removed = await ShareAsync("snapshot", "take", "shop", "--remove-source", "--yes");
+
+        Assert.Contains("2 of 2 branches are on shared storage", removed.Output, StringComparison.Ordinal);
+        Assert.Contains("the local copy is removed", removed.Output, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(copy));
+        Assert.Equal("3", (await ShareAsync("get", "shop", "apple", "--branch", "topic")).Output.Trim());
+        JsonElement again = (await ShareAsync(
+            "snapshot", "take", "shop", "--remove-source", "--yes", "--json")).Json;
+        Assert.True(again.GetProperty("sourceRemoved").GetBoolean());
+        Assert.False(Directory.Exists(copy));
+    }
+
+    [Fact]
+    public async Task A_database_with_an_ephemeral_branch_keeps_its_local_copy()
+    {
+        await ShareAsync("create", "shop");
+        await ShareAsync("branch", "create", "shop", "scratch", "--ephemeral");
+
+        CliResult refused = await RunSharedAsync("snapshot", "take", "shop", "--remove-source", "--yes");
+
+        Assert.NotEqual(ExitCode.Ok, refused.ExitCode);
+        Assert.Contains("'scratch'", refused.Error, StringComparison.Ordinal);
+        Assert.True(Directory.Exists(Path.Combine(Data, "databases", "shop")));
+    }
+
+    [Fact]
     public async Task Lists_show_durability_last_snapshot_and_lag()
     {
         await ShareAsync("create", "shop");

@@ -38,8 +38,9 @@ internal static partial class SnapshotCommands
         };
         Option<bool> removeSource = new("--remove-source")
         {
-            Description = "Then drop the local copy: the database is at rest on shared storage alone.",
+            Description = "Then drop the local copy: the database is at rest on shared storage alone. Asks first.",
         };
+        Option<bool> yes = CommonSymbols.Yes();
         return new ExampledCommand(
             host,
             "take",
@@ -48,8 +49,9 @@ internal static partial class SnapshotCommands
                 "branching snapshot take shop --shared-storage ./shared",
                 "branching snapshot take shop --branch topic --label reason=release --verify",
                 "branching snapshot take shop --limit-rate 20MiB",
+                "branching snapshot take shop --remove-source --yes --shared-storage ./shared",
             ],
-            [database, branch, label, verify, force, limit, removeSource],
+            [database, branch, label, verify, force, limit, removeSource, yes],
             async (invocation, cancellationToken) =>
             {
                 ParseResult parsed = invocation.Parsed;
@@ -62,15 +64,28 @@ internal static partial class SnapshotCommands
                     parsed.GetValue(limit) is { } rate ? QuantityText.Size(rate, "--limit-rate") : null,
                     DatabaseCommands.Creator);
                 await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
+                if (request is { RemoveSource: true, Branch: null })
+                {
+                    DatabaseDescription found = await session.Grains.GetDatabase(invocation.Database!)
+                        .DescribeAsync(cancellationToken);
+                    CommonSymbols.Confirm(
+                        invocation,
+                        parsed.GetValue(yes),
+                        $"Remove the copy of database {found.Name} on node {found.Node} once its snapshots are verified?",
+                        invocation.Again("--yes"));
+                }
+
                 ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
                 long started = host.Time.GetTimestamp();
                 OperationDescription done = await new OperationRun(invocation, grain).RunAsync(
                     "taking a snapshot", () => grain.TakeAsync(request, cancellationToken), cancellationToken);
-                return ReportTaken(invocation, done.Taken ?? [], host.Time.GetElapsedTime(started));
+                return ReportTaken(
+                    invocation, done.Taken ?? [], request.RemoveSource, host.Time.GetElapsedTime(started));
             });
     }
 
-    private static int ReportTaken(Invocation invocation, IReadOnlyList<TakenSnapshot> taken, TimeSpan elapsed)
+    private static int ReportTaken(
+        Invocation invocation, IReadOnlyList<TakenSnapshot> taken, bool isAtRest, TimeSpan elapsed)
     {
         int failed = taken.Count(one => one.Problem is not null);
         if (invocation.Json)
@@ -79,6 +94,7 @@ internal static partial class SnapshotCommands
             {
                 ["database"] = invocation.Database,
                 ["snapshots"] = new JsonArray([.. taken.Select(SnapshotJson.ToJson)]),
+                ["sourceRemoved"] = isAtRest && failed == 0,
                 ["elapsedMs"] = Math.Round(elapsed.TotalMilliseconds, 1),
             });
         }
@@ -94,6 +110,11 @@ internal static partial class SnapshotCommands
             invocation.Host.Out.WriteLine(
                 $"{taken.Count - failed} of {taken.Count} branches are on shared storage, "
                 + $"{Screen.Bytes(taken.Sum(one => one.SentBytes))} sent in {Screen.Duration(elapsed)}");
+            if (isAtRest && failed == 0)
+            {
+                invocation.Host.Out.WriteLine(
+                    "the local copy is removed: the next call brings the database back from shared storage");
+            }
         }
 
         return failed == 0 ? ExitCode.Ok : ExitCode.Failed;

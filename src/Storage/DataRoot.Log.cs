@@ -89,6 +89,19 @@ internal static partial class Log
     public static partial void LineageNotRead(
         this ILogger logger, DatabaseName database, string location, Exception cause);
 
+    [LoggerMessage(2073, LogLevel.Information,
+        "Removed the local copy of database {Database}: it was released in epoch {Epoch}, and its later owner has all "
+        + "of it")]
+    public static partial void ReleasedCopyRemoved(this ILogger logger, DatabaseName database, Epoch epoch);
+
+    [LoggerMessage(2074, LogLevel.Warning,
+        "The orderly release of database {Database} could not be noted; its copy here will be set aside, not removed")]
+    public static partial void ReleaseNotNoted(this ILogger logger, DatabaseName database, Exception cause);
+
+    [LoggerMessage(2075, LogLevel.Warning,
+        "The note of the release of database {Database} cannot be used; its copy here is treated as any other")]
+    public static partial void ReleaseNotRead(this ILogger logger, DatabaseName database, Exception cause);
+
     [LoggerMessage(2071, LogLevel.Warning, "What dropped database {Database} left on shared storage was not removed")]
     public static partial void DroppedNotCleaned(this ILogger logger, DatabaseName database, Exception cause);
 }

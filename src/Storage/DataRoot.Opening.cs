@@ -195,6 +195,11 @@ public sealed partial class DataRoot
                 $"{SharedStorageOptions.Section}:ServeDetached.");
         }
 
+        if (_shared is null)
+        {
+            files.DeleteReleased(); // From here on it may be written to without an epoch of its own.
+        }
+
         Catalog catalog = Catalog.Load(_disk, files.Catalog, DatabaseId.Parse(document.Id));
         try
         {

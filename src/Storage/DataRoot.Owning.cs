@@ -14,7 +14,8 @@ namespace Branching.Storage;
 /// <para>
 /// A local copy goes on only when the newest epoch on shared storage is its own: the one in <c>database.json</c>, or
 /// the one it was about to claim there (<c>claiming</c>) under the same process id. Every other copy of a shared
-/// database is stale and is set aside whole before a restored one takes its place; it is never merged or deleted.
+/// database is stale and is set aside whole before a restored one takes its place; it is never merged. It is removed
+/// only when it was released in order and everything in it is known to be held elsewhere (DataRoot.Released.cs).
 /// </para>
 /// <para>
 /// The tenure begins before anything is restored, so its lease is renewed meanwhile; the commit point of a takeover on
@@ -119,6 +120,7 @@ public sealed partial class DataRoot
         await LayDownAsync(database).ConfigureAwait(false);
         await tenure.ReleaseAsync(cancellationToken).ConfigureAwait(false);
         _logger.DatabaseReleased(name, tenure.Epoch);
+        await Task.Run(() => NoteRelease(database, tenure), CancellationToken.None).ConfigureAwait(false);
     }
 
     /// <summary>Why a database of this root is not served; <see langword="null"/> when it is or is not here.</summary>
@@ -171,7 +173,9 @@ public sealed partial class DataRoot
             new ClaimOptions(
                 FormerOwnerIsThisNode: IsThisNode(status.Owner),
                 request.WaitForLease,
-                current ? (epoch, _) => IntendClaimAsync(name, local!, epoch) : null),
+                current
+                    ? (epoch, _) => IntendClaimAsync(name, local!, epoch)
+                    : (_, stop) => ThrowIfNothingToRestoreAsync(shared, life, request, status, stop)),
             cancellationToken).ConfigureAwait(false);
         // Given up when it does not come to serve: a claim that is renewed on and on keeps every other node out.
         await using ConfiguredAsyncDisposable giveUp = claim.ConfigureAwait(false);

@@ -21,6 +21,13 @@ public enum LocalCopyState
 
     /// <summary>A later epoch is another node's: it was set aside whole.</summary>
     SetAside = 3,
+
+    /// <summary>A later epoch is another node's; it was released in order, and shared storage holds all that it has. It
+    /// was left.</summary>
+    Released = 4,
+
+    /// <summary>As <see cref="Released"/>, and it was removed.</summary>
+    Removed = 5,
 }
 
 /// <content>Copies of a node that comes back after another one took over.</content>
@@ -50,8 +57,13 @@ public sealed partial class DataRoot
 
     /// <summary>Looks at the local copy of a database that this node does not serve, and sets it aside when another
     /// node's epoch came after its own.</summary>
+    /// <param name="name">The database.</param>
+    /// <param name="released">What is done when it was released in order and holds nothing that shared storage does
+    /// not. Removing it is for those who know that the later owner serves all of it.</param>
+    /// <param name="cancellationToken">Ends the look; what was begun with the copy is ended.</param>
     /// <exception cref="StorageException">Shared storage cannot be read; nothing was changed.</exception>
-    public async Task<LocalCopyState> SetStaleAsideAsync(DatabaseName name, CancellationToken cancellationToken)
+    public async Task<LocalCopyState> SetStaleAsideAsync(
+        DatabaseName name, ReleasedCopyRule released, CancellationToken cancellationToken)
     {
         ThrowIfDisposed();
         if (_shared is not { } access)
@@ -79,6 +91,21 @@ public sealed partial class DataRoot
         if (status.Newest.Value == 0 || IsOfNewestEpoch(local.Document, status))
         {
             return LocalCopyState.Current;
+        }
+
+        if (released != ReleasedCopyRule.SetAside
+            && await TryFindReleasedAsync(shared, life, local, cancellationToken).ConfigureAwait(false) is { } note)
+        {
+            if (released == ReleasedCopyRule.Leave)
+            {
+                return LocalCopyState.Released;
+            }
+
+            if (await EndsWithItsSnapshotsAsync(local, note).ConfigureAwait(false))
+            {
+                await RemoveReleasedAsync(local).ConfigureAwait(false);
+                return LocalCopyState.Removed;
+            }
         }
 
         SnapshotView view = await new SnapshotRepository(shared, name, life.Id, _time, _logger)

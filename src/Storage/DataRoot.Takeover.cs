@@ -122,8 +122,8 @@ public sealed partial class DataRoot
             owned.Progress?.Report(new TakeoverProgress(TakeoverStep.Publishing, owned.Tenure.Epoch));
             await owned.Tenure.ConfirmAsync(cancellationToken).ConfigureAwait(false);
             Database database = await PublishAsync(
-                owned, building, why ?? $"epoch {owned.Before.Newest} was another owner's", staging.SequenceOf)
-                .ConfigureAwait(false);
+                owned, building, why ?? $"epoch {owned.Before.Newest} was another owner's", staging.SequenceOf,
+                mayRemove: why is null).ConfigureAwait(false);
             foreach (SnapshotManifest restored in staging.Restored)
             {
                 database.NoteSnapshot(restored);
@@ -151,24 +151,22 @@ public sealed partial class DataRoot
             return;
         }
 
-        // Another node may still hold the only copy of it, put here a moment before it died.
-        if (owned.Before.Owner?.NodeId == NodeId && TryReadDocument(owned.Name) is null)
+        if (IsUnfinishedCreationHere(owned.Before, owned.Name))
         {
             await new DatabaseLives(owned.Shared).DropAsync(owned.Tenure, cancellationToken).ConfigureAwait(false);
             throw NotFound(owned.Name);
         }
 
-        throw new StorageException(
-            FailureKind.NothingToRestore,
-            $"shared storage holds its name ({owned.Life.Id}, by '{owned.Life.CreatedBy}', {owned.Life.CreatedAt:u}) " +
-            $"and nothing else. Start node '{owned.Before.Owner?.NodeName}' again, which may hold it, or drop it.");
+        throw NothingButTheName(owned.Life, owned.Before);
     }
 
     /// <summary>Sets the local copy aside, if there is one, and makes the built one visible.</summary>
     private async Task<Database> PublishAsync(
-        OwnedDatabase owned, string building, string reason, Func<StoreId, Sequence?> restored)
+        OwnedDatabase owned, string building, string reason, Func<StoreId, Sequence?> restored,
+        bool mayRemove = false)
     {
-        if (TryReadDocument(owned.Name) is { } local)
+        bool isRemoved = mayRemove && await TryRemoveReleasedAsync(owned, restored).ConfigureAwait(false);
+        if (!isRemoved && TryReadDocument(owned.Name) is { } local)
         {
             await SetAsideLocalAsync(local, reason, owned.Before.Newest, restored).ConfigureAwait(false);
         }

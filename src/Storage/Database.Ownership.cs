@@ -107,6 +107,35 @@ public sealed partial class Database
         return result;
     }
 
+    /// <summary>
+    /// The snapshots that together hold everything the database has; <see langword="null"/> when something of it is in
+    /// none of them. Its stores must take no writes any more.
+    /// </summary>
+    internal IReadOnlyList<ReleasedStore>? TryListHeldBySnapshots()
+    {
+        List<ReleasedStore> held = [];
+        foreach (BranchRecord record in _living.Values)
+        {
+            if (record.State == BranchState.Lost)
+            {
+                continue; // It never had a store here.
+            }
+
+            StoreProgress progress = ProgressOf(record.Id);
+            if (record is not { State: BranchState.Ready, Durability: BranchDurability.Durable, ChangeLog: null }
+                || !progress.WasOpened
+                || progress.Measure(_time.GetUtcNow()) is not
+                    { Sequences: 0, Snapshotted: { } sequence, Snapshot: { } snapshot })
+            {
+                return null;
+            }
+
+            held.Add(new ReleasedStore(snapshot.ToString(), sequence.Value));
+        }
+
+        return held;
+    }
+
     /// <summary>Notes that a snapshot of a store exists for everybody.</summary>
     public void NoteSnapshot(SnapshotManifest manifest)
     {

@@ -108,6 +108,33 @@ internal sealed class DatabaseFiles(Disk disk, string directory, TimeProvider ti
         Disk.FlushDirectory(Directory);
     }
 
+    public string Released => Path.Combine(Directory, ReleasedDocument.FileName);
+
+    /// <summary>What an orderly release left; <see langword="null"/> when there was none.</summary>
+    /// <exception cref="StorageException">It cannot be read: then nothing is known of a release.</exception>
+    public ReleasedDocument? TryReadReleased() => Disk.TryReadText(Released) is { } text
+        ? Documents.Read(text, Formats.Released, Documents.Default.ReleasedDocument, "The note of a release", Released)
+        : null;
+
+    public void WriteReleased(ReleasedDocument document)
+    {
+        string temporary = Released + ".tmp";
+        Disk.DeleteFile(temporary);
+        Disk.WriteNewFile(temporary, JsonSerializer.Serialize(document, Documents.Default.ReleasedDocument) + "\n");
+        Disk.Replace(temporary, Released);
+        Disk.FlushDirectory(Directory);
+    }
+
+    /// <summary>The copy is about to be served again.</summary>
+    public void DeleteReleased()
+    {
+        if (File.Exists(Released))
+        {
+            Disk.DeleteFile(Released);
+            Disk.FlushDirectory(Directory);
+        }
+    }
+
     public DatabaseDocument ReadIdentity()
     {
         string text = Disk.TryReadText(Identity) ?? throw new StorageException(

@@ -15,6 +15,7 @@ internal static class Formats
     public const int Restore = 1;
     public const int Catalog = 1;
     public const int Marker = 1;
+    public const int Released = 1;
 
     /// <summary>Every document on shared storage but manifests, which count for themselves.</summary>
     public const int Shared = 1;
@@ -121,6 +122,7 @@ internal sealed record FormatDocument(int Format);
 [JsonSerializable(typeof(BranchDocument))]
 [JsonSerializable(typeof(QuarantineReason))]
 [JsonSerializable(typeof(RestoreIntent))]
+[JsonSerializable(typeof(ReleasedDocument))]
 internal sealed partial class Documents : JsonSerializerContext
 {
     /// <summary>Reads one document after its format number; damage is a failure that names the file.</summary>

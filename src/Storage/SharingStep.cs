@@ -33,4 +33,5 @@ internal enum SharingStep
     RestoreDone,
     RecoveryCounted,
     RecoverySwapped,
+    ReleaseNoted,
 }

@@ -13,12 +13,26 @@ internal sealed class StoreProgress
     private SnapshotId? _snapshot;
     private Sequence? _snapshotted;
     private DateTimeOffset? _snapshottedAt;
+    private bool _wasOpened;
+
+    /// <summary>Whether the store was opened by this process; before, nobody knows what its log holds.</summary>
+    public bool WasOpened
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _wasOpened;
+            }
+        }
+    }
 
     /// <summary>A store was opened at this sequence.</summary>
     public void NoteOpened(Sequence sequence, TimeProvider time)
     {
         lock (_lock)
         {
+            _wasOpened = true;
             Volatile.Write(ref _acknowledged, Math.Max(_acknowledged, sequence.Value));
             if (_snapshotted is { } sent && sequence <= sent)
             {

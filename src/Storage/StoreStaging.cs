@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using Branching.Storage.Ownership;
+using Branching.Storage.Shared;
 using Branching.Storage.Snapshots;
 using Microsoft.Extensions.Logging;
 
@@ -108,14 +110,16 @@ internal sealed class StoreStaging(
         return BranchState.Damaged;
     }
 
+    internal static StorageException NothingArrived(ISharedStorage shared, OwnerIdentity? owner) => new(
+        FailureKind.NothingToRestore,
+        $"no snapshot of its main store had arrived on '{shared.Location}'. Nothing starts empty: start node " +
+        $"'{owner?.NodeName}' again, which holds it, or drop the database.");
+
     private BranchState LoseOrThrow(BranchRecord record)
     {
         if (record.Name.IsMain)
         {
-            throw new StorageException(
-                FailureKind.NothingToRestore,
-                $"no snapshot of its main store had arrived on '{owned.Shared.Location}'. Nothing starts empty: " +
-                $"start node '{owned.Before.Owner?.NodeName}' again, which holds it, or drop the database.");
+            throw NothingArrived(owned.Shared, owned.Before.Owner);
         }
 
         logger.BranchLost(record.Name, owned.Name, record.Durability);

@@ -117,6 +117,65 @@ public sealed class MoveTests
         Assert.Contains("Branching:SharedStorage:Directory", refused.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task After_a_planned_move_the_former_owner_holds_no_copy_and_nothing_in_quarantine(bool isRestarted)
+    {
+        await using NodeCluster nodes = await NodeCluster.StartAsync(shared: true);
+        IDatabaseGrain database = nodes.Grains.GetDatabase("d");
+        await database.CreateAsync(new CreateDatabaseRequest("test"));
+        await database.PutAsync("k", "v");
+        await nodes.Grains.GetBranch("d", "b").CreateAsync(new CreateBranchRequest("main", "test"));
+        string from = await nodes.Grains.OwnerAsync("d");
+        string to = nodes.Cluster.Silos.First(silo => silo.Name != from).Name;
+
+        OperationDescription ended = await MoveAsync(nodes, "d", to);
+        Assert.True(ended.State == OperationState.Succeeded, ended.Message);
+        if (isRestarted)
+        {
+            await nodes.KillAsync(from);
+            await nodes.BringBackAsync(from);
+        }
+
+        INodeGrain former = nodes.Grains.GetGrain<INodeGrain>(nodes.Node(from).SiloAddress.ToParsableString());
+        await Waiting.UntilAsync(
+            async () => !(await DescribeAsync(former)).Databases.Contains("d", StringComparer.Ordinal),
+            "the former owner's copy is gone");
+        Assert.Empty(await NodeCluster.RetryAsync(() => former.ListQuarantineAsync()));
+        Assert.Equal(to, await nodes.Grains.OwnerAsync("d"));
+        Assert.Equal("v", await NodeCluster.RetryAsync<string?>(
+            async () => await nodes.Grains.GetBranch("d", "b").ReadAsync("k")));
+        Assert.True((await MoveAsync(nodes, "d", from)).State == OperationState.Succeeded);
+        Assert.Equal("v", await NodeCluster.RetryAsync<string?>(async () => await database.ReadAsync("k")));
+    }
+
+    [Fact]
+    public async Task After_a_planned_move_a_copy_with_an_ephemeral_branch_is_set_aside()
+    {
+        await using NodeCluster nodes = await NodeCluster.StartAsync(2, shared: true);
+        IDatabaseGrain database = nodes.Grains.GetDatabase("d");
+        await database.CreateAsync(new CreateDatabaseRequest("test"));
+        await database.PutAsync("k", "v");
+        await nodes.Grains.GetBranch("d", "scratch").CreateAsync(
+            new CreateBranchRequest("main", "test", Durability: BranchDurability.Ephemeral));
+        string from = await nodes.Grains.OwnerAsync("d");
+
+        OperationDescription ended = await MoveAsync(
+            nodes, "d", nodes.Cluster.Silos.First(silo => silo.Name != from).Name);
+
+        Assert.Equal(["scratch"], Assert.Single(ended.Moved!).LeftBehind);
+        INodeGrain former = nodes.Grains.GetGrain<INodeGrain>(nodes.Node(from).SiloAddress.ToParsableString());
+        await Waiting.UntilAsync(
+            async () => !(await DescribeAsync(former)).Databases.Contains("d", StringComparer.Ordinal),
+            "the former owner's copy is gone");
+        Assert.Equal("d", Assert.Single(await former.ListQuarantineAsync()).Database);
+    }
+
+    // Right after a node came back, another one that places the call may not know it yet.
+    private static Task<NodeDescription> DescribeAsync(INodeGrain node) =>
+        NodeCluster.RetryAsync(() => node.DescribeAsync());
+
     private static async Task<OperationDescription> MoveAsync(NodeCluster nodes, string database, string target)
         => await nodes.Coordinator.EndAsync(
             await NodeCluster.RetryAsync(() => nodes.Coordinator.MoveDatabaseAsync(database, target)));

@@ -1,3 +1,6 @@
+using Branching.Storage.Ownership;
+using Branching.Storage.Shared;
+using Microsoft.Extensions.Logging.Abstractions;
 using Orleans.TestingHost;
 
 namespace Branching.Cluster.Tests;
@@ -112,7 +115,7 @@ public sealed class StartTests
     }
 
     [Fact]
-    public async Task A_stale_copy_that_no_snapshot_holds_is_listed_and_left_where_it_is()
+    public async Task A_database_without_a_snapshot_is_served_again_from_the_disk_of_its_node_when_that_is_back()
     {
         await using NodeCluster nodes = await NodeCluster.StartAsync(2, shared: true);
         IDatabaseGrain database = nodes.Grains.GetDatabase("d");
@@ -124,6 +127,23 @@ public sealed class StartTests
             async () => (await FailoversAsync(nodes)).Any(one => one.Problem is not null),
             "another node finds nothing to restore");
 
+        await nodes.BringBackAsync(dead);
+
+        Assert.Equal("v", await NodeCluster.RetryAsync<string?>(async () => await ReadWhenHeldAsync(database)));
+        Assert.Equal(dead, await nodes.Grains.OwnerAsync("d"));
+    }
+
+    [Fact]
+    public async Task A_stale_copy_that_no_snapshot_holds_is_listed_and_left_where_it_is()
+    {
+        await using NodeCluster nodes = await NodeCluster.StartAsync(2, shared: true);
+        IDatabaseGrain database = nodes.Grains.GetDatabase("d");
+        await database.CreateAsync(new CreateDatabaseRequest("test"));
+        await database.PutAsync("k", "v");
+        string dead = await nodes.Grains.OwnerAsync("d");
+        await nodes.KillAsync(dead);
+        await ClaimForAStrangerAsync(nodes, Storage.DatabaseName.Parse("d"));
+
         SiloHandle back = await nodes.BringBackAsync(dead);
         INodeGrain node = nodes.Grains.GetGrain<INodeGrain>(back.SiloAddress.ToParsableString());
 
@@ -132,6 +152,32 @@ public sealed class StartTests
             "the node says that it holds a stale copy");
         Assert.Empty(await node.ListQuarantineAsync());
         Assert.Contains("d", (await DescribeAsync(node)).Databases);
+    }
+
+    /// <summary>Takes the next epoch as a node would that does nothing else.</summary>
+    private static async Task ClaimForAStrangerAsync(NodeCluster nodes, Storage.DatabaseName name)
+    {
+        ISharedStorage shared = await PosixSharedStorage.OpenAsync(nodes.SharedDirectory);
+        Life life = await new DatabaseLives(shared).FindAsync(name, default)
+            ?? throw new InvalidOperationException($"Shared storage does not know '{name}'.");
+        DatabaseOwnership ownership = new(
+            shared, name, life.Id, new OwnershipOptions(), TimeProvider.System, NullLogger.Instance);
+        await using Claim claim = await ownership.ClaimAsync(
+            new OwnerIdentity("stranger", new string('5', 32), "0-stranger"), new ClaimOptions(), default);
+        await using Tenure tenure = await claim.ServeAsync(default);
+    }
+
+    /// <summary>Reads from the database, which tries in vain for as long as its node is away.</summary>
+    private static async Task<string?> ReadWhenHeldAsync(IDatabaseGrain database)
+    {
+        try
+        {
+            return await database.ReadAsync("k");
+        }
+        catch (BranchingException e) when (e.Kind == FailureKind.NothingToRestore)
+        {
+            throw new TimeoutException("Its node is not back yet.", e);
+        }
     }
 
     // Right after a node came back, another one that places the call may not know it yet.

@@ -37,6 +37,12 @@ internal static class SharedScenarios
             default:
                 Database shop = await root.OwnDatabaseAsync(_shop, new OwnRequest(), null, default)
                     .ConfigureAwait(false);
+                if (scenario == "release")
+                {
+                    await SnapshotAsync(shop, "main").ConfigureAwait(false);
+                    await SnapshotAsync(shop, "keep").ConfigureAwait(false);
+                }
+
                 if (scenario != "take")
                 {
                     arm(true);
@@ -51,12 +57,16 @@ internal static class SharedScenarios
         await root.DisposeAsync().ConfigureAwait(false);
     }
 
+    private static Task SnapshotAsync(Database shop, string branch) =>
+        shop.TakeSnapshotAsync(BranchName.Parse(branch), new TakeSnapshot(), null, default);
+
     private static Task ChangeAsync(DataRoot root, Database shop, string scenario, string[] args) => scenario switch
     {
         "branch" => shop.CreateBranchAsync(
             new CreateBranch(BranchName.Parse("fresh"), BranchName.Parse("keep"), "child"), default),
         "unbranch" => shop.DeleteBranchAsync(BranchName.Parse("keep"), default),
         "drop" => root.DropDatabaseAsync(_shop, default),
+        "release" => root.ReleaseDatabaseAsync(_shop, default),
         "restore" => root.RestoreAsync(
             _shop, new RestoreRequest(SnapshotId.Parse(args[5]), "child", SnapshotBefore: false), null, default),
         _ => throw new ArgumentException($"No scenario '{scenario}'.", nameof(scenario)),

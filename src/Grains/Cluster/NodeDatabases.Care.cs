@@ -31,7 +31,8 @@ internal sealed partial class NodeDatabases
             .Order(StringComparer.Ordinal).ToArray();
 
     /// <summary>
-    /// Sets aside what this node brought back from an earlier life and another node has taken over since.
+    /// Settles what this node brought back from an earlier life, or gave up, and another node has taken over since: what
+    /// was released in order is removed once the other one serves all of it, anything else is set aside.
     /// </summary>
     public async Task SettleCopiesAsync(CancellationToken cancellationToken)
     {
@@ -43,7 +44,7 @@ internal sealed partial class NodeDatabases
         {
             cancellationToken.ThrowIfCancellationRequested();
             DatabaseName name = DatabaseName.Parse(database);
-            bool isBusy = IsGivingUp(database)
+            bool isBusy = (_releases.TryGetValue(database, out Release? release) && release.IsRunning)
                 || (_takeovers.TryGetValue(database, out Takeover? takeover) && takeover.IsRunning);
             if (isBusy)
             {
@@ -51,9 +52,15 @@ internal sealed partial class NodeDatabases
             }
 
             LocalCopyState state = root.TryGetServing(name) is null
-                ? await root.SetStaleAsideAsync(name, cancellationToken)
+                ? await root.SetStaleAsideAsync(name, ReleasedCopyRule.Leave, cancellationToken)
                 : LocalCopyState.None;
-            if (state is LocalCopyState.None or LocalCopyState.SetAside)
+            if (state is LocalCopyState.Released
+                && await DecideReleasedAsync(name, cancellationToken) is var rule and not ReleasedCopyRule.Leave)
+            {
+                state = await root.SetStaleAsideAsync(name, rule, cancellationToken);
+            }
+
+            if (state is LocalCopyState.None or LocalCopyState.SetAside or LocalCopyState.Removed)
             {
                 _unsettled.TryRemove(database, out _);
             }
@@ -61,6 +68,35 @@ internal sealed partial class NodeDatabases
             {
                 _unsettled[database] = state;
             }
+        }
+    }
+
+    /// <summary>What is done with a copy that was released in order: removed when the node that owns the database now
+    /// serves every branch of it, set aside when that one could not restore some, left until it is known.</summary>
+    private async Task<ReleasedCopyRule> DecideReleasedAsync(DatabaseName name, CancellationToken cancellationToken)
+    {
+        NodeAnswer[] others = await locator.AskOthersAsync(name.Value, cancellationToken);
+        if (!others.Any(other => other.Owned))
+        {
+            return ReleasedCopyRule.Leave; // Asking the database would bring it up here.
+        }
+
+        try
+        {
+            IReadOnlyList<BranchDescription> there = await grains.GetDatabase(name.Value)
+                .ListBranchesAsync(cancellationToken).AsTask()
+                .WaitAsync(serving.Value.NodeAnswerTimeout, time, cancellationToken);
+            HashSet<string> here = [.. storage.Root.ListLocalBranches(name)
+                .Where(record => record.State == Storage.BranchState.Ready).Select(record => record.Id.ToString())];
+            // What is not listed was deleted there since, by somebody who meant it.
+            return there.Any(branch => branch.State != BranchState.Ready && here.Contains(branch.StoreId))
+                ? ReleasedCopyRule.SetAside
+                : ReleasedCopyRule.Remove;
+        }
+        catch (Exception e) when (e is BranchingException or OrleansException or TimeoutException)
+        {
+            logger.CopiesNotSettled(e.Message);
+            return ReleasedCopyRule.Leave;
         }
     }
 

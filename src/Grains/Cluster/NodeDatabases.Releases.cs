@@ -160,6 +160,7 @@ internal sealed partial class NodeDatabases
             throw;
         }
 
+        _unsettled?.TryAdd(name.Value, LocalCopyState.Current);
         logger.DatabaseReleased(name.Value, silo.Name, release.Target, release.Status.PausedFor.TotalMilliseconds);
     }
 }

@@ -42,6 +42,25 @@ internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
         return new EpochState(new Epoch(newest), new Epoch(serving), heads);
     }
 
+    /// <summary>The heads of the first epoch after this one that has any.</summary>
+    public async Task<HeadsRecord?> TryReadHeadsAfterAsync(Epoch epoch, CancellationToken cancellationToken)
+    {
+        ulong? first = null;
+        foreach (SharedEntry entry in await shared.ListAsync(paths.Epochs, cancellationToken).ConfigureAwait(false))
+        {
+            if (entry.Name.Length == 20 + DatabasePaths.HeadsSuffix.Length
+                && entry.Name.EndsWith(DatabasePaths.HeadsSuffix, StringComparison.Ordinal)
+                && DatabasePaths.TryDigits(entry.Name.AsSpan(0, 20), out ulong number) && number > epoch.Value)
+            {
+                first = Math.Min(first ?? number, number);
+            }
+        }
+
+        return first is { } next
+            ? await ReadHeadsAsync(new Epoch(next), cancellationToken).ConfigureAwait(false)
+            : null;
+    }
+
     public Task<ClaimDocument?> TryReadClaimAsync(Epoch epoch, CancellationToken cancellationToken) =>
         TryReadAsync(paths.Claim(epoch), SharedDocuments.Default.ClaimDocument, "The claim", cancellationToken);
 

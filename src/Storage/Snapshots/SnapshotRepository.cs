@@ -76,6 +76,24 @@ public sealed partial class SnapshotRepository
         return null;
     }
 
+    /// <summary>The newest snapshot of a store, or what is wrong with it; neither when there is none. Other manifests
+    /// are not read.</summary>
+    internal async Task<(SnapshotManifest? Newest, DamagedSnapshot? Damaged)> LookAtNewestAsync(
+        StoreId store, CancellationToken cancellationToken)
+    {
+        (_, SnapshotListing listing) = await ListAsync(cancellationToken, store).ConfigureAwait(false);
+        foreach ((SnapshotId id, SharedEntry entry) in listing.Valid.Reverse())
+        {
+            object? newest = await ReadOneAsync(id, entry, cancellationToken).ConfigureAwait(false);
+            if (newest is not null)
+            {
+                return (newest as SnapshotManifest, newest as DamagedSnapshot);
+            }
+        }
+
+        return (null, null);
+    }
+
     /// <summary>Reads one manifest; damage anywhere in it is found.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.SnapshotNotFound"/>,
     /// <see cref="FailureKind.SnapshotDamaged"/> or <see cref="FailureKind.FormatTooNew"/>.</exception>

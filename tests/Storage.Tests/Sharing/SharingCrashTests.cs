@@ -21,6 +21,8 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
         new("take", Nodes.Owner, Local, Local, Snapshotted, Snapshotted),
         new("take", Nodes.Empty, Snapshotted, Snapshotted, Snapshotted, Snapshotted),
         new("take", Nodes.Stale, Snapshotted, Snapshotted, Snapshotted, Snapshotted),
+        new("take", Nodes.Released, Snapshotted, Snapshotted, Snapshotted, Snapshotted),
+        new("release", Nodes.Owner, Local, Local, Local, Local),
         new("branch", Nodes.Owner, Local, "fresh:a=1 b=2|" + Local, Snapshotted, "fresh!|" + Snapshotted),
         new("unbranch", Nodes.Owner, Local, "main:a=1 late=x", Snapshotted, "main:a=1"),
         new("restore", Nodes.Owner, Local, "keep:a=1 b=2|main:a=1", Snapshotted, Snapshotted),
@@ -34,6 +36,7 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
         Owner,
         Empty,
         Stale,
+        Released,
         Half,
     }
 
@@ -141,12 +144,19 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
             template.Snapshot = (await shop.SnapshotAsync("main")).Id.ToString();
             await shop.PutAsync("main", "lost", "y");
             await stale.StopAsync();
+            SharedNode released = await template._nodes.StartAsync("released");
+            Database there = await released.OwnAsync();
+            await there.SnapshotAsync("keep");
+            await there.SnapshotAsync("main");
+            await released.Root.ReleaseDatabaseAsync(TemporaryRoot.Shop, default);
+            await released.StopAsync();
             SharedNode owner = await template._nodes.StartAsync("owner");
             Database taken = await owner.OwnAsync();
             await taken.PutAsync("main", "late", "x");
             await owner.StopAsync();
             template._roots[Nodes.Owner] = owner.Files;
             template._roots[Nodes.Stale] = stale.Files;
+            template._roots[Nodes.Released] = released.Files;
             template._roots[Nodes.Empty] = template._nodes.NewRoot();
             template._roots[Nodes.Half] = await template.MakeHalfAsync();
             return template;

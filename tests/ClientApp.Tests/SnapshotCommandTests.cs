@@ -41,7 +41,7 @@ public sealed class SnapshotCommandTests : CliTest
         Assert.True(Directory.Exists(copy));
         CliResult branch = await RunSharedAsync(
             "snapshot", "take", "shop", "--branch", "topic", "--remove-source", "--yes");
-        Assert.Equal(ExitCode.Refused, branch.ExitCode);
+        Assert.Equal(ExitCode.Usage, branch.ExitCode);
         CliResult removed = await ShareAsync("snapshot", "take", "shop", "--remove-source", "--yes");
 
         Assert.Contains("2 of 2 branches are on shared storage", removed.Output, StringComparison.Ordinal);

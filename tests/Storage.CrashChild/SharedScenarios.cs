@@ -57,7 +57,7 @@ internal static class SharedScenarios
         await root.DisposeAsync().ConfigureAwait(false);
     }
 
-    private static Task SnapshotAsync(Database shop, string branch) =>
+    private static Task<SnapshotResult> SnapshotAsync(Database shop, string branch) =>
         shop.TakeSnapshotAsync(BranchName.Parse(branch), new TakeSnapshot(), null, default);
 
     private static Task ChangeAsync(DataRoot root, Database shop, string scenario, string[] args) => scenario switch

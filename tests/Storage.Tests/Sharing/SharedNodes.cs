@@ -106,13 +106,36 @@ internal sealed class SharedNode(string name, TemporaryRoot files, DataRoot root
 internal sealed class Wire
 {
     private volatile Func<string, string, bool>? _fails;
+    private int _replacing;
 
-    public void Cut() => _fails = static (_, _) => true;
+    /// <summary>Nothing passes from now on. A renewal of a lease that passed before has arrived on return: one that came
+    /// later would look to a taker as if the owner lived.</summary>
+    public void Cut()
+    {
+        _fails = static (_, _) => true;
+        Assert.True(
+            SpinWait.SpinUntil(() => Volatile.Read(ref _replacing) == 0, Waiting.Deadline),
+            "A replacement that was under way when the wire was cut did not end.");
+    }
 
     public void Mend() => _fails = null;
 
     /// <summary>Fails the steps for which this is true of primitive and name.</summary>
     public void Fail(Func<string, string, bool> when) => _fails = when;
+
+    public async Task ReplaceAsync(string name, Func<Task> replace)
+    {
+        Interlocked.Increment(ref _replacing);
+        try
+        {
+            Pass("replace", name);
+            await replace();
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _replacing);
+        }
+    }
 
     public void Pass(string step, string name)
     {
@@ -134,11 +157,8 @@ internal sealed class WiredStorage(ISharedStorage inner, Wire wire) : ISharedSto
         return inner.PutIfAbsentAsync(name, content, cancellationToken);
     }
 
-    public Task ReplaceAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
-    {
-        wire.Pass("replace", name);
-        return inner.ReplaceAsync(name, content, cancellationToken);
-    }
+    public Task ReplaceAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+        wire.ReplaceAsync(name, () => inner.ReplaceAsync(name, content, cancellationToken));
 
     public Task<byte[]?> TryReadAsync(string name, CancellationToken cancellationToken)
     {

@@ -85,6 +85,46 @@ public interface IStoreGrain : IGrainWithStringKey
     [Alias("clear")]
     ValueTask<ClearResponse> ClearAsync(ClearRequest request, CancellationToken cancellationToken = default);
 
+    /// <summary>
+    /// Begins a bulk load: any number of records in any order, which become visible all at once when it is completed.
+    /// </summary>
+    /// <remarks>
+    /// The records are sorted into table files beside the store, past its write-ahead log, and the store takes those
+    /// over: quicker than writes for much data. They are above every earlier write and beneath every later one. A
+    /// change log has a gap there, events do not tell of single keys, and transactions that are open lose. It is given
+    /// up when its client is silent for two minutes, when the grain moves, and when the node ends. At most four on one
+    /// branch.
+    /// </remarks>
+    /// <exception cref="BranchingException"><see cref="FailureKind.Overloaded"/>: too many are under way.
+    /// </exception>
+    [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
+    [Alias("begin-bulk-load")]
+    ValueTask<Guid> BeginBulkLoadAsync(BulkLoadRequest request, CancellationToken cancellationToken = default);
+
+    /// <summary>Adds records to a bulk load, one part after the other. After a failure the load has ended.</summary>
+    /// <exception cref="BranchingException"><see cref="FailureKind.InvalidContinuation"/>: it is not under way.
+    /// </exception>
+    [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Working)]
+    [Alias("add-to-bulk-load")]
+    ValueTask AddToBulkLoadAsync(BulkLoadPart part, CancellationToken cancellationToken = default);
+
+    /// <summary>Makes everything that was added visible, all at once. Durable on return.</summary>
+    /// <exception cref="BranchingException">Nothing was loaded, unless the kind is
+    /// <see cref="FailureKind.LeaseExpired"/> or <see cref="FailureKind.Fenced"/>: then nobody knows, as after a
+    /// time-out.</exception>
+    [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Working)]
+    [Alias("complete-bulk-load")]
+    ValueTask<BulkLoadResponse> CompleteBulkLoadAsync(Guid load, CancellationToken cancellationToken = default);
+
+    /// <summary>Gives a bulk load up; nothing of it is left. One that is not under way is no error.</summary>
+    [AlwaysInterleave]
+    [ResponseTimeout(CallTimes.Asking)]
+    [Alias("abandon-bulk-load")]
+    ValueTask AbandonBulkLoadAsync(Guid load, CancellationToken cancellationToken = default);
+
     /// <summary>The store's column families, in ordinal order of their names.</summary>
     [AlwaysInterleave]
     [Alias("describe-column-families")]

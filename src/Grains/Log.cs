@@ -104,6 +104,9 @@ internal static partial class Log
     [LoggerMessage(3020, LogLevel.Error, "A call on {Grain} failed in a way the program does not foresee")]
     public static partial void UnforeseenFailure(this ILogger logger, Exception exception, string grain);
 
+    [LoggerMessage(3022, LogLevel.Warning, "A bulk load into {Grain} was not closed cleanly")]
+    public static partial void LoadNotClosed(this ILogger logger, Exception exception, string grain);
+
     [LoggerMessage(3021, LogLevel.Warning, "A stream of {Grain} was not closed cleanly")]
     public static partial void StreamNotClosed(this ILogger logger, Exception exception, string grain);
 }

@@ -11,6 +11,7 @@ internal sealed class ServingNode(
     Instruments instruments,
     IOptions<ServingOptions> options,
     ILocalSiloDetails silo,
+    TimeProvider time,
     ILogger<ServingNode> logger)
 {
     public NodeStorage Storage => storage;
@@ -24,6 +25,8 @@ internal sealed class ServingNode(
     public ServingOptions Options { get; } = options.Value;
 
     public ILocalSiloDetails Silo => silo;
+
+    public TimeProvider Time => time;
 
     public ILogger Logger => logger;
 }

@@ -73,6 +73,7 @@ internal sealed partial class StoreCalls
     public async ValueTask CloseStreamsAsync()
     {
         EndFollowing();
+        await AbandonLoadsAsync();
         OpenStream[] open = [.. _streams];
         _streams.Clear();
         if (open.Length > 0)

@@ -16,6 +16,8 @@ internal sealed partial class StoreCalls(ServingNode node, string database, stri
     /// <summary>Most entries, keys, operations or preconditions of one call.</summary>
     public const int MaxItems = 100_000;
 
+    private TimeProvider Clock => node.Time;
+
     private string Label
         => branch == BranchKey.Main ? $"database '{database}'" : $"branch '{branch}' of database '{database}'";
 

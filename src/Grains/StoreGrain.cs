@@ -61,6 +61,18 @@ internal abstract partial class StoreGrain(ServingNode node) : Grain
     public ValueTask<ClearResponse> ClearAsync(ClearRequest request, CancellationToken cancellationToken = default)
         => Calls.ClearAsync(request, cancellationToken);
 
+    public ValueTask<Guid> BeginBulkLoadAsync(BulkLoadRequest request, CancellationToken cancellationToken = default)
+        => Calls.BeginBulkLoadAsync(request, cancellationToken);
+
+    public async ValueTask AddToBulkLoadAsync(BulkLoadPart part, CancellationToken cancellationToken = default)
+        => await Calls.AddToBulkLoadAsync(part, cancellationToken);
+
+    public ValueTask<BulkLoadResponse> CompleteBulkLoadAsync(Guid load, CancellationToken cancellationToken = default)
+        => Calls.CompleteBulkLoadAsync(load, cancellationToken);
+
+    public async ValueTask AbandonBulkLoadAsync(Guid load, CancellationToken cancellationToken = default)
+        => await Calls.AbandonBulkLoadAsync(load, cancellationToken);
+
     public ValueTask<IReadOnlyList<ColumnFamilyDescription>> DescribeColumnFamiliesAsync(
         CancellationToken cancellationToken = default)
         => Calls.DescribeColumnFamiliesAsync(cancellationToken);

@@ -30,6 +30,10 @@ internal static class ImportCommand
         {
             Description = "Create the database and the column family when they do not exist.",
         };
+        Option<bool> bulk = new("--bulk")
+        {
+            Description = "Load sorted table files past the log: all records at once or none, quicker for many.",
+        };
         return new ExampledCommand(
             host,
             "import",
@@ -37,9 +41,10 @@ internal static class ImportCommand
             [
                 "branching import shop products.csv --key sku",
                 "branching import shop users.ndjson --key id --branch topic",
-                "branching import shop dump.tsv --create", "zcat dump.tsv.gz | branching import shop - --format tsv",
+                "branching import shop dump.tsv --create", "branching import shop dump.tsv --bulk",
+                "zcat dump.tsv.gz | branching import shop - --format tsv",
             ],
-            [database, file, format, key, branch, family, skipBad, create],
+            [database, file, format, key, branch, family, skipBad, create, bulk],
             async (invocation, cancellationToken) =>
             {
                 ParseResult parsed = invocation.Parsed;
@@ -47,7 +52,8 @@ internal static class ImportCommand
                 RecordFormat fileFormat = CommonSymbols.FormatOf(parsed.GetValue(format), path == "-" ? null : path);
                 await using ImportFile source = await ImportFile.OpenAsync(path, host.Input, cancellationToken);
                 var plan = new ImportPlan(
-                    source, fileFormat, parsed.GetValue(key), parsed.GetValue(family), parsed.GetValue(skipBad));
+                    source, fileFormat, parsed.GetValue(key), parsed.GetValue(family), parsed.GetValue(skipBad),
+                    parsed.GetValue(bulk));
                 var target = new ImportTarget(invocation, parsed.GetValue(branch)!, parsed.GetValue(create));
                 return await RunAsync(invocation, plan, target, cancellationToken);
             });
@@ -63,6 +69,11 @@ internal static class ImportCommand
         // The target first: a name that is wrong should not cost the reading of a large file.
         await using ISession session = await invocation.ConnectAsync(cancellationToken, target.Create);
         IStoreGrain store = await target.OpenAsync(session, plan, cancellationToken);
+        if (plan.IsBulk && (await store.GetChangeLogAsync(cancellationToken)).IsOn)
+        {
+            throw LeavesGap(invocation, target);
+        }
+
         ImportCheck check = await progress.RunAsync(
             "checking",
             plan.File.Bytes,
@@ -75,15 +86,28 @@ internal static class ImportCommand
         ImportOutcome outcome = await progress.RunAsync(
             "importing",
             plan.File.Bytes,
-            report => new Importer(store, plan).WriteAsync(report, cancellationToken));
+            report => new Importer(DestinationOf(store, plan), plan).WriteAsync(report, cancellationToken));
         if (outcome.Failure is { } failure)
         {
-            throw Stopped(invocation, outcome, failure);
+            throw Stopped(invocation, plan, outcome, failure);
         }
 
         Report(invocation, plan, target, check, outcome, time.GetElapsedTime(started));
         return ExitCode.Ok;
     }
+
+    private static IImportDestination DestinationOf(IStoreGrain store, ImportPlan plan) => plan.IsBulk
+        ? new BulkImport(store, plan.ColumnFamily)
+        : new WrittenImport(store);
+
+    /// <summary>Whoever follows the log would miss every record.</summary>
+    private static UserError LeavesGap(Invocation invocation, ImportTarget target) => new(
+        ExitCode.Precondition,
+        $"branch {target.Branch} of database {invocation.Database} keeps a change log, which a bulk import goes past; "
+        + "nothing was imported",
+        "import without --bulk, or switch the log off first: "
+        + invocation.Command("changes", "disable", invocation.Database!, "--branch", target.Branch),
+        nameof(FailureKind.Refused));
 
     private static UserError Malformed(Invocation invocation, ImportPlan plan, ImportCheck check)
     {
@@ -100,15 +124,22 @@ internal static class ImportCommand
             "ImportMalformed");
     }
 
-    private static UserError Stopped(Invocation invocation, ImportOutcome outcome, Exception failure)
+    private static UserError Stopped(
+        Invocation invocation, ImportPlan plan, ImportOutcome outcome, Exception failure)
     {
         bool interrupted = failure is OperationCanceledException;
         UserError? known = interrupted ? null : Failures.Describe(failure, invocation);
         string why = interrupted ? "interrupted" : known?.Message ?? failure.Message;
+        string state = (plan.IsBulk, outcome.IsKnown) switch
+        {
+            (true, true) => "nothing was imported",
+            (true, false) => "whether all of it or nothing was imported is not known",
+            _ => $"{Screen.Number(outcome.Records)} records were written and are on the disk",
+        };
         return new UserError(
             interrupted ? ExitCode.Interrupted : known?.ExitCode ?? ExitCode.Failed,
-            $"{why}; {Screen.Number(outcome.Records)} records were written and are on the disk",
-            "running the same import again completes it",
+            $"{why}; {state}",
+            plan.IsBulk ? "running the same import again is safe" : "running the same import again completes it",
             interrupted ? "Interrupted" : known?.Kind ?? "Internal");
     }
 
@@ -131,6 +162,7 @@ internal static class ImportCommand
                 ["format"] = plan.Format.ToString().ToLowerInvariant(),
                 ["records"] = outcome.Records,
                 ["bytes"] = outcome.Bytes,
+                ["bulk"] = plan.IsBulk,
                 ["skipped"] = check.MalformedCount,
                 ["malformed"] = new JsonArray([.. check.FirstMalformed.Select(m => (JsonNode)new JsonObject
                 {

@@ -22,8 +22,9 @@ internal sealed class DemoDatabase(DemoReport report, string name)
     {
         IDatabaseGrain database = grains.GetDatabase(name);
         await database.CreateAsync(new CreateDatabaseRequest(DatabaseCommands.Creator), cancellationToken);
+        Importer importer = new(new WrittenImport(database), plan);
         ImportOutcome outcome = await report.StepAsync(
-            "import", () => new Importer(database, plan).WriteAsync((_, _) => { }, cancellationToken));
+            "import", () => importer.WriteAsync((_, _) => { }, cancellationToken));
         if (outcome.Failure is { } failure)
         {
             throw failure;

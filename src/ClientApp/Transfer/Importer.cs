@@ -5,7 +5,8 @@ namespace Branching.ClientApp.Transfer;
 
 /// <summary>What to import.</summary>
 internal sealed record ImportPlan(
-    ImportFile File, RecordFormat Format, string? KeyColumn, string? ColumnFamily, bool SkipBad);
+    ImportFile File, RecordFormat Format, string? KeyColumn, string? ColumnFamily, bool SkipBad,
+    bool IsBulk = false);
 
 /// <summary>What the check of a file found.</summary>
 /// <param name="Records">Records that can be read.</param>
@@ -17,15 +18,14 @@ internal sealed record ImportCheck(long Records, long MalformedCount, IReadOnlyL
 /// <param name="Records">Records written and flushed to the disk.</param>
 /// <param name="Bytes">Their keys and values.</param>
 /// <param name="Failure">Why it ended early; null when it did not.</param>
-internal sealed record ImportOutcome(long Records, long Bytes, Exception? Failure);
+/// <param name="IsKnown">Whether it is known what of it is in the store.</param>
+internal sealed record ImportOutcome(long Records, long Bytes, Exception? Failure, bool IsKnown = true);
 
 /// <summary>
 /// Imports a file in two passes: the first reads all of it and writes nothing, so that a malformed line is known before
-/// anything changes. The second writes batches without waiting for the disk and flushes once at the end; only then is
-/// the
-/// import acknowledged.
+/// anything changes. The second hands batches to a destination and ends it; only then is the import acknowledged.
 /// </summary>
-internal sealed class Importer(IStoreGrain store, ImportPlan plan)
+internal sealed class Importer(IImportDestination destination, ImportPlan plan)
 {
     public const int MalformedShown = 10;
 
@@ -98,6 +98,8 @@ internal sealed class Importer(IStoreGrain store, ImportPlan plan)
                     pending = SendAsync(writing);
                 }
             }
+
+            cancellationToken.ThrowIfCancellationRequested();
         }
         catch (Exception stopped)
         {
@@ -105,11 +107,7 @@ internal sealed class Importer(IStoreGrain store, ImportPlan plan)
             failure = stopped;
         }
 
-        if (records > 0)
-        {
-            await store.FlushAsync(CancellationToken.None);
-        }
-
+        (failure, bool isKnown) = await EndAsync(records, failure);
         if (failure is null)
         {
             // After a failure a request may still be under way somewhere and read its buffer.
@@ -117,14 +115,30 @@ internal sealed class Importer(IStoreGrain store, ImportPlan plan)
             writing.Dispose();
         }
 
-        return new ImportOutcome(records, bytes, failure);
+        return new ImportOutcome(records, bytes, failure, isKnown);
+    }
+
+    private async Task<(Exception? Failure, bool IsKnown)> EndAsync(long records, Exception? failure)
+    {
+        try
+        {
+            await destination.EndAsync(records, isWhole: failure is null);
+            return (failure, IsKnown: true);
+        }
+        catch (Exception e) when (e is TimeoutException or BranchingException)
+        {
+            bool isKnown = e is BranchingException
+            {
+                Kind: not (FailureKind.TimedOut or FailureKind.LeaseExpired or FailureKind.Fenced),
+            };
+            return (failure ?? e, isKnown);
+        }
     }
 
     private async Task<int> SendAsync(ImportBatch batch)
     {
         int count = batch.Count;
-        await store.WriteAsync(
-            new WriteRequest(batch.Operations, null, WriteDurability.Buffered), CancellationToken.None);
+        await destination.SendAsync(batch.Operations);
         batch.Clear();
         return count;
     }

@@ -11,7 +11,7 @@ internal sealed class LineSource : IDisposable
 
     private readonly Stream _stream;
     private readonly int _maxLineBytes;
-    private byte[] _buffer = new byte[InitialBytes];
+    private byte[] _buffer;
     private int _start;
     private int _end;
     private int _next;
@@ -20,8 +20,10 @@ internal sealed class LineSource : IDisposable
     private long _pendingLines = 1;
     private bool _endOfStream;
 
-    public LineSource(Stream stream, int maxLineBytes = RecordLimits.MaxLineBytes)
+    public LineSource(
+        Stream stream, int maxLineBytes = RecordLimits.MaxLineBytes, int initialBytes = InitialBytes)
     {
+        _buffer = new byte[initialBytes];
         _stream = stream;
         _maxLineBytes = maxLineBytes;
         SkipByteOrderMark();

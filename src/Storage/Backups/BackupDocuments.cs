@@ -98,23 +98,45 @@ internal static class BackupMapping
     /// <see cref="FailureKind.FormatTooNew"/>.</exception>
     public static BackupManifest Open(byte[] bytes, BackupId? id, string name)
     {
-        BackupManifest manifest = SealedDocument.Open(
+        BackupManifestDocument document = SealedDocument.Open(
             bytes, BackupDocuments.Default.BackupManifestDocument, BackupManifest.CurrentFormat,
-            "The manifest of a backup", name, FailureKind.BackupDamaged).ToManifest(SealedDocument.DigestIn(bytes));
+            "The manifest of a backup", name, FailureKind.BackupDamaged);
+        if (FindMissing(document) is { } missing)
+        {
+            throw Damaged(name, $"it has no {missing}");
+        }
+
+        BackupManifest manifest = document.ToManifest(SealedDocument.DigestIn(bytes));
         string? wrong = id is { } expected && manifest.Id != expected
             ? $"it is the manifest of backup {manifest.Id}"
             : FindMalformed(manifest).FirstOrDefault();
-        return wrong is null
-            ? manifest
-            : throw new StorageException(
-                FailureKind.BackupDamaged,
-                $"The manifest of a backup '{name}' is damaged: {wrong}. It was left as it is; use another backup.");
+        return wrong is null ? manifest : throw Damaged(name, wrong);
     }
+
+    private static StorageException Damaged(string name, string why) => new(
+        FailureKind.BackupDamaged,
+        $"The manifest of a backup '{name}' is damaged: {why}. It was left as it is; use another backup.");
+
+    private static string? FindMissing(BackupManifestDocument d) =>
+        ManifestMapping.FirstMissing(
+            ("program", d.Program), ("source", d.Source), ("label", d.Label), ("metadata", d.Metadata),
+            ("rocksDbVersion", d.RocksDbVersion), ("families", d.Families), ("files", d.Files))
+        ?? (d.Number == 0 ? "number"
+            : !d.Families.TrueForAll(ManifestMapping.IsWhole) ? "name or comparator of a column family"
+            : !d.Files.TrueForAll(static f => f is { Name: not null, Sha256: not null }) ? "name or digest of a file"
+            : d.Metadata.Values.Any(static value => value is null) ? "value of an entry"
+            : null);
 
     private static IEnumerable<string> FindMalformed(BackupManifest manifest)
     {
+        if (manifest.Files.Count > MostFiles)
+        {
+            yield return $"it lists more than {MostFiles} files";
+        }
+
         HashSet<string> names = new(StringComparer.Ordinal);
-        foreach (BackupFile file in manifest.Files.Take(MostFiles))
+        Dictionary<string, long> lengths = new(StringComparer.Ordinal);
+        foreach (BackupFile file in manifest.Files)
         {
             if (file.Role is { } role ? StoreFileNames.RoleOf(file.Name) != role : !ChangeLogFiles.IsName(file.Name))
             {
@@ -128,6 +150,14 @@ internal static class BackupMapping
             {
                 yield return $"file '{file.Name}' has no valid length or SHA-256";
             }
+            else if (lengths.TryGetValue(file.Sha256, out long other) && other != file.Bytes)
+            {
+                yield return $"file '{file.Name}' has the content of another, and another length";
+            }
+            else
+            {
+                lengths[file.Sha256] = file.Bytes;
+            }
         }
 
         foreach (SnapshotFileRole role in (SnapshotFileRole[])[SnapshotFileRole.Current, SnapshotFileRole.Manifest])
@@ -138,9 +168,13 @@ internal static class BackupMapping
             }
         }
 
-        if (manifest.TotalBytes != manifest.Files.Sum(file => file.Bytes))
+        if (!ManifestRules.IsTotal(manifest.TotalBytes, manifest.Files.Select(file => file.Bytes)))
         {
             yield return "its total is not the sum of its files";
+        }
+        else if (manifest.NewBytes < 0)
+        {
+            yield return "what was new of it is negative";
         }
     }
 

@@ -16,6 +16,11 @@ internal static class ManifestMapping
         ManifestDocument document = SealedDocument.Open(
             bytes, SharedDocuments.Default.ManifestDocument, SnapshotManifest.CurrentFormat,
             "The manifest", name, FailureKind.SnapshotDamaged);
+        if (FindMissing(document) is { } missing)
+        {
+            throw Damaged(name, $"it has no {missing}.");
+        }
+
         SnapshotManifest manifest;
         try
         {
@@ -26,10 +31,48 @@ internal static class ManifestMapping
             throw Damaged(name, e.Message, e);
         }
 
-        return manifest.Id == id && manifest.DatabaseId == database
-            ? manifest
-            : throw Damaged(name, $"it is the manifest of {manifest.Id} of database {manifest.DatabaseId}.");
+        if (manifest.Id != id || manifest.DatabaseId != database)
+        {
+            throw Damaged(name, $"it is the manifest of {manifest.Id} of database {manifest.DatabaseId}.");
+        }
+
+        return FindMalformed(manifest) is { } malformed ? throw Damaged(name, malformed) : manifest;
     }
+
+    /// <summary>The first of a list of members that is absent: a reader of JSON leaves such a one null.</summary>
+    public static string? FirstMissing(params ReadOnlySpan<(string Name, object? Value)> members)
+    {
+        foreach ((string name, object? value) in members)
+        {
+            if (value is null)
+            {
+                return name;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Whether a column family says all that it must.</summary>
+    public static bool IsWhole(FamilyDocument? family) => family is { Name: not null, Comparator: not null };
+
+    private static string? FindMissing(ManifestDocument d) =>
+        FirstMissing(
+            ("program", d.Program), ("databaseId", d.DatabaseId), ("databaseName", d.DatabaseName),
+            ("store", d.Store), ("branch", d.Branch), ("node", d.Node), ("rocksDbVersion", d.RocksDbVersion),
+            ("families", d.Families), ("files", d.Files), ("labels", d.Labels))
+        ?? (!d.Families.TrueForAll(IsWhole) ? "name or comparator of a column family"
+            : !d.Files.TrueForAll(static f => f is { Name: not null, Sha256: not null, Object: not null })
+                ? "name, digest or object of a file"
+            : d.Labels.Values.Any(static value => value is null) ? "value of a label"
+            : null);
+
+    private static string? FindMalformed(SnapshotManifest manifest) =>
+        ManifestRules.FindMalformedFiles(manifest).FirstOrDefault()
+        ?? (!ManifestRules.IsTotal(manifest.TotalBytes, manifest.Files.Select(file => file.Bytes))
+                ? "its total is not the sum of its files."
+            : manifest.SentBytes < 0 || manifest.Depth < 0 ? "what it sent or its depth is negative."
+            : null);
 
     private static StorageException Damaged(string name, string why, Exception? inner = null) => new(
         FailureKind.SnapshotDamaged,

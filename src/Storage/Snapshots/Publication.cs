@@ -25,11 +25,14 @@ public sealed class Publication : IDisposable
     public string NameObject(string sha256)
     {
         ArgumentException.ThrowIfNullOrEmpty(sha256);
-        string stem = $"objects/{sha256[..2]}/{sha256}";
+        string stem = ObjectStemOf(sha256);
         return _tenure.Rules.NameObjectsAfresh
-            ? string.Create(CultureInfo.InvariantCulture, $"{stem}.{_tenure.Epoch}-{_tenure.NextObjectNumber()}")
-            : $"{stem}.0-0";
+            ? string.Create(CultureInfo.InvariantCulture, $"{stem}{_tenure.Epoch}-{_tenure.NextObjectNumber()}")
+            : $"{stem}0-0";
     }
+
+    /// <summary>How the name of every object with this content begins; an epoch and a number follow.</summary>
+    internal static string ObjectStemOf(string sha256) => $"objects/{sha256[..2]}/{sha256}.";
 
     /// <summary>Notes that an object arrived: later snapshots need not send it again.</summary>
     public void Uploaded(string sha256, string name) => _tenure.Memory.Add(sha256, name);

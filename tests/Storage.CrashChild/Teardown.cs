@@ -4,16 +4,19 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Branching.Storage.Changes;
+using Branching.Storage.Transactions;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Branching.Storage.CrashChild;
 
 /// <summary>
 /// Takes a store away from those who use it. Arguments: root, "teardown", how often, users at a time, seed, and how it
-/// ends: "dispose" closes and reopens the store each time; "exit" leaves the process without a word to the store;
-/// "term" waits for SIGTERM, closes and ends. Every call must end with an answer or a failure that has a kind, and what
-/// was acknowledged must be there afterwards. Says "acknowledged USER NUMBER" as it goes for the last two, "ok" at the
-/// end of the first.
+/// ends: "dispose" closes and reopens the store each time; "exit" leaves the process without a word to the store, and
+/// "return" does so by the end of Main; "term" waits for SIGTERM, closes and ends; "default" waits for it and has
+/// nobody who handles it. Every call must end with an answer or a failure that has a kind, and what was acknowledged
+/// must be there afterwards. Says "acknowledged USER NUMBER" as it goes for all but the first, "ok" where it closed
+/// the store.
 /// </summary>
 internal static class Teardown
 {
@@ -22,7 +25,8 @@ internal static class Teardown
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(1);
     private static readonly string[] _kinds =
         ["Closed", "Overloaded", "TimedOut", "Poisoned", "Io", "DiskFull", "ColumnFamilyExists",
-            "ColumnFamilyNotFound", "InvalidArgument"];
+            "ColumnFamilyNotFound", "InvalidArgument", "ChangeLogOff", "TooManyOpenFiles", "Locked", "LockTimedOut",
+            "Deadlock", "TransactionConflict", "OutcomeUnknown"];
 
     public static async Task<int> RunAsync(string[] args)
     {
@@ -36,17 +40,29 @@ internal static class Teardown
             BlockCacheBytes = 8 << 20,
             MemtableBytes = 1 << 20,
         };
-        using StoreResources resources = new(options, NullLogger.Instance, TimeProvider.System);
         string directory = Path.Combine(args[0], "store");
+        if (args[5] is "exit" or "return" or "default")
+        {
+            // Nothing of these is ever released: that is what is tried.
+            TeardownRun left = new(
+                new StoreResources(options, NullLogger.Instance, TimeProvider.System), directory, users, seed, true);
+            await left.BeginAsync().ConfigureAwait(false);
+            await left.LeaveOpenAsync().ConfigureAwait(false);
+            await Task.Delay(args[5] == "default" ? _patience : TimeSpan.FromMilliseconds(rounds))
+                .ConfigureAwait(false); // Here the milliseconds until the end.
+            if (args[5] == "exit")
+            {
+                Environment.Exit(0);
+            }
+
+            return args[5] == "return" ? 0 : Wrong;
+        }
+
+        using StoreResources resources = new(options, NullLogger.Instance, TimeProvider.System);
         TeardownRun run = new(resources, directory, users, seed, says: args[5] != "dispose");
         await using ConfiguredAsyncDisposable ended = run.ConfigureAwait(false);
         switch (args[5])
         {
-            case "exit":
-                await run.BeginAsync().ConfigureAwait(false);
-                await Task.Delay(rounds).ConfigureAwait(false); // Here the milliseconds until the end.
-                Environment.Exit(0);
-                return 0;
             case "term":
                 TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
                 using (PosixSignalRegistration.Create(PosixSignal.SIGTERM, context =>
@@ -56,6 +72,7 @@ internal static class Teardown
                 }))
                 {
                     await run.BeginAsync().ConfigureAwait(false);
+                    await run.LeaveOpenAsync().ConfigureAwait(false);
                     await asked.Task.ConfigureAwait(false);
                     return Say(await run.EndAsync(_patience).ConfigureAwait(false));
                 }
@@ -71,6 +88,7 @@ internal static class Teardown
                     }
                 }
 
+                Console.WriteLine(run.Did);
                 return Say(null);
         }
     }
@@ -92,19 +110,24 @@ internal static class Teardown
 }
 
 /// <summary>One store after the other in one directory, and those who use it.</summary>
-internal sealed class TeardownRun(
+internal sealed partial class TeardownRun(
     StoreResources resources, string directory, int users, int seed, bool says) : IAsyncDisposable
 {
     private readonly ConcurrentQueue<string> _problems = new();
     private readonly ulong[] _issued = new ulong[users];
     private readonly ulong[] _acknowledged = new ulong[users];
     private readonly string?[] _doing = new string?[users];
+    private readonly ConcurrentDictionary<string, int> _did = new(StringComparer.Ordinal);
     private readonly Lock _output = new();
     private LocalStore? _store;
     private Task[] _using = [];
     private int _round;
 
     public Random Random { get; } = new(seed);
+
+    /// <summary>How often each use of the store ended well.</summary>
+    public string Did => "did " + string.Join(", ", _did
+        .OrderBy(static one => one.Key, StringComparer.Ordinal).Select(static one => $"{one.Key} {one.Value}"));
 
     public async Task BeginAsync()
     {
@@ -113,6 +136,11 @@ internal sealed class TeardownRun(
             directory, "the store", resources, create: !Directory.Exists(directory), NullLogger.Instance,
             TimeProvider.System);
         Compare(_store);
+        if (says || _round % 2 == 0)
+        {
+            _store.EnableChangeLog(LogOf(directory), ChangeLogSettings.Default with { RotateBytes = 1 << 20 });
+        }
+
         LocalStore store = _store;
         _using = [.. Enumerable.Range(0, users).Select(user =>
         {
@@ -156,6 +184,7 @@ internal sealed class TeardownRun(
             try
             {
                 await DoAsync(store, user, what, random).ConfigureAwait(false);
+                _did.AddOrUpdate(_doing[user]!, 1, static (_, times) => times + 1);
             }
             catch (StorageException e) when (e.Kind == FailureKind.Closed)
             {
@@ -177,8 +206,14 @@ internal sealed class TeardownRun(
     {
         switch (what)
         {
-            case < 35:
+            case < 25:
                 await PutAsync(store, user, what < 5 ? Durability.Sync : Durability.Buffered).ConfigureAwait(false);
+                break;
+            case < 32:
+                await CommitAsync(store, user, TransactionMode.Optimistic, random).ConfigureAwait(false);
+                break;
+            case < 38:
+                await CommitAsync(store, user, TransactionMode.Pessimistic, random).ConfigureAwait(false);
                 break;
             case < 60:
                 _doing[user] = "get";
@@ -220,6 +255,12 @@ internal sealed class TeardownRun(
                 store.CreateColumnFamily("family" + user);
                 store.DropColumnFamily("family" + user);
                 break;
+            case < 98:
+                await BackUpAsync(store, user).ConfigureAwait(false);
+                break;
+            case < 99:
+                ReadChanges(store, user);
+                break;
             default:
                 _doing[user] = "statistics";
                 store.GetStatistics();
@@ -230,9 +271,7 @@ internal sealed class TeardownRun(
     private async Task PutAsync(LocalStore store, int user, Durability durability)
     {
         _doing[user] = "put";
-        ulong number = ++_issued[user];
-        byte[] value = new byte[100];
-        BinaryPrimitives.WriteUInt64LittleEndian(value, number);
+        byte[] value = NextValue(user, out ulong number);
         WriteResult result = await store.WriteAsync(
             new WriteRequest([WriteOperation.Put(KeyOf(user), value)], null, durability), CancellationToken.None)
             .ConfigureAwait(false);
@@ -241,6 +280,19 @@ internal sealed class TeardownRun(
             throw new InvalidOperationException("A write without conditions was not applied.");
         }
 
+        Acknowledge(user, number);
+    }
+
+    private byte[] NextValue(int user, out ulong number)
+    {
+        number = ++_issued[user];
+        byte[] value = new byte[100];
+        BinaryPrimitives.WriteUInt64LittleEndian(value, number);
+        return value;
+    }
+
+    private void Acknowledge(int user, ulong number)
+    {
         _acknowledged[user] = number;
         if (says)
         {

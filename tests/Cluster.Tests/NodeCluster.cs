@@ -22,6 +22,7 @@ public sealed class NodeCluster : IAsyncDisposable
     private const string SharedKey = "SharedDirectory";
     private const string LeaseKey = "LeaseMs";
     private const string FailoverKey = "Failover";
+    private const string BackupsKey = "OneDirectoryOfBackups";
 
     private readonly ConcurrentDictionary<string, SiloHandle> _dead = new(StringComparer.Ordinal);
     private readonly bool _ownsDirectory;
@@ -43,17 +44,22 @@ public sealed class NodeCluster : IAsyncDisposable
 
     public string SharedDirectory => Path.Combine(Directory, "shared");
 
+    /// <summary>Where a node keeps its backups of a database, unless all have one directory.</summary>
+    public string BackupsOf(string node, string database) =>
+        Path.Combine(Directory, "backups", node, "databases", database);
+
     public IGrainFactory Grains => Cluster.GrainFactory;
 
     public IClusterCoordinatorGrain Coordinator => Grains.GetClusterCoordinator();
 
     public static async Task<NodeCluster> StartAsync(
         short nodes = 3, string? directory = null, bool shared = false, int leaseMs = 1000,
-        IReadOnlyDictionary<string, string>? failover = null)
+        IReadOnlyDictionary<string, string>? failover = null, bool sharedBackups = false)
     {
         string roots = directory ?? System.IO.Directory.CreateTempSubdirectory("branching-cluster-").FullName;
         TestClusterBuilder builder = new(nodes);
         builder.Properties[RootsKey] = roots;
+        builder.Properties[BackupsKey] = sharedBackups ? "true" : "false";
         builder.Properties[LeaseKey] = leaseMs.ToString(System.Globalization.CultureInfo.InvariantCulture);
         foreach ((string option, string value) in failover ?? new Dictionary<string, string>(StringComparer.Ordinal))
         {
@@ -175,6 +181,10 @@ public sealed class NodeCluster : IAsyncDisposable
                 storage.MemtableBudgetBytes = 16 << 20;
                 storage.MemtableBytes = 1 << 20;
             });
+            siloBuilder.Services.AddOptions<NodeBackupOptions>().Configure<IOptions<SiloOptions>>((backups, silo) =>
+                backups.Directory = Path.Combine(
+                    roots, "backups",
+                    siloBuilder.Configuration[BackupsKey] == "true" ? "all" : silo.Value.SiloName ?? "unnamed"));
             siloBuilder.Services.Configure<SharedStorageOptions>(options => options.Directory = shared);
             siloBuilder.Services.Configure<OwnershipOptions>(options =>
             {

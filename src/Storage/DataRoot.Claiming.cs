@@ -11,8 +11,8 @@ public sealed partial class DataRoot
     /// Refuses what cannot be restored, before the claim: a claim would make the former owner's copy stale, which then
     /// is the only one, and serve nobody.
     /// </summary>
-    /// <remarks>Only the main store is looked at, and only its newest snapshot: everything else is found by the restore,
-    /// and costs a branch at most.</remarks>
+    /// <remarks>Only the main store is looked at, and only its newest snapshot: everything else is found by the
+    /// restore, and costs a branch at most.</remarks>
     private async Task ThrowIfNothingToRestoreAsync(
         ISharedStorage shared, Life life, OwnRequest request, OwnershipStatus before,
         CancellationToken cancellationToken)
@@ -43,8 +43,8 @@ public sealed partial class DataRoot
         {
             throw new StorageException(
                 damaged.Kind,
-                $"the newest snapshot of its main store, '{damaged.Name}', cannot be used: {damaged.Reason} Ask again " +
-                "with AcceptOlderSnapshots to use the newest good one.");
+                $"the newest snapshot of its main store, '{damaged.Name}', cannot be used: {damaged.Reason} Ask " +
+                "again with AcceptOlderSnapshots to use the newest good one.");
         }
     }
 
@@ -57,7 +57,7 @@ public sealed partial class DataRoot
 
     private static StorageException NothingButTheName(Life life, OwnershipStatus before) => new(
         FailureKind.NothingToRestore,
-        $"shared storage holds its name ({life.Id}, by '{life.CreatedBy}', {life.CreatedAt:u}) and nothing else. Start " +
-        (before.Owner is { } owner ? $"node '{owner.NodeName}'" : "the node that was putting it there") +
+        $"shared storage holds its name ({life.Id}, by '{life.CreatedBy}', {life.CreatedAt:u}) and nothing else. " +
+        "Start " + (before.Owner is { } owner ? $"node '{owner.NodeName}'" : "the node that was putting it there") +
         " again, which may hold it, or drop it.");
 }

@@ -1,5 +1,3 @@
-using Orleans.TestingHost;
-
 namespace Branching.Cluster.Tests;
 
 /// <summary>Backups of databases in a cluster: each node keeps its own, and the owner speaks for them.</summary>

@@ -71,7 +71,8 @@ internal static partial class SnapshotCommands
                     CommonSymbols.Confirm(
                         invocation,
                         parsed.GetValue(yes),
-                        $"Remove the copy of database {found.Name} on node {found.Node} once its snapshots are verified?",
+                        $"Remove the copy of database {found.Name} on node {found.Node} once its snapshots are "
+                        + "verified?",
                         invocation.Again("--yes"));
                 }
 

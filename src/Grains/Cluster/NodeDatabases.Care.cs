@@ -31,8 +31,8 @@ internal sealed partial class NodeDatabases
             .Order(StringComparer.Ordinal).ToArray();
 
     /// <summary>
-    /// Settles what this node brought back from an earlier life, or gave up, and another node has taken over since: what
-    /// was released in order is removed once the other one serves all of it, anything else is set aside.
+    /// Settles what this node brought back from an earlier life, or gave up, and another node has taken over since:
+    /// what was released in order is removed once the other one serves all of it, anything else is set aside.
     /// </summary>
     public async Task SettleCopiesAsync(CancellationToken cancellationToken)
     {

@@ -39,7 +39,8 @@ public sealed class LocalStoreAtOnceTests
     public async Task A_write_that_would_have_to_wait_for_RocksDB_is_handed_to_a_writer_thread()
     {
         ThreadCommit commit = new() { Refuses = true };
-        await using TestStore test = new(seams: new LocalStoreSeams { Commit = commit });
+        // The clock stands still: on a busy machine the second write would come long after the refusal.
+        await using TestStore test = new(time: new ManualTime(), seams: new LocalStoreSeams { Commit = commit });
 
         WriteResult first = await test.WriteAsync(Put("a", "1"), Put("b", "1"));
         commit.Refuses = false;

@@ -108,8 +108,8 @@ internal sealed class Wire
     private volatile Func<string, string, bool>? _fails;
     private int _replacing;
 
-    /// <summary>Nothing passes from now on. A renewal of a lease that passed before has arrived on return: one that came
-    /// later would look to a taker as if the owner lived.</summary>
+    /// <summary>Nothing passes from now on. A renewal of a lease that passed before has arrived on return: one that
+    /// came later would look to a taker as if the owner lived.</summary>
     public void Cut()
     {
         _fails = static (_, _) => true;

@@ -163,7 +163,14 @@ public sealed class TransactionModelTests(ITestOutputHelper output)
                 await TakeBackAsync(transaction, family, number, keys);
                 break;
             case 4 when transaction.Options.Mode == TransactionMode.Optimistic:
-                RemoveRange(transaction, family, number, Math.Min(keys, number + random.Next(1, 4)), writes);
+                int end = Math.Min(keys, number + random.Next(1, 4));
+                if (transaction.HasSnapshot && random.Next(2) == 0)
+                {
+                    // Nothing but the removal protects what this scan shows.
+                    NoteScan(transaction, family, number, end, reads, writes);
+                }
+
+                RemoveRange(transaction, family, number, end, writes);
                 break;
             case 5 when family == Sums:
                 // What it shows is what counts: if the sum was another one at the commit, the merge was wrong.
@@ -193,6 +200,19 @@ public sealed class TransactionModelTests(ITestOutputHelper output)
 
         transaction.RollBackTo(savepoint);
         transaction.Release(savepoint);
+    }
+
+    private static void NoteScan(
+        StoreTransaction transaction, string? family, int from, int to, Dictionary<string, string?> reads,
+        Dictionary<string, string?> writes)
+    {
+        KeyRange range = new(Bytes(Key(from)), Bytes(Key(to)));
+        Dictionary<string, string> seen = transaction.Scan(All() with { ColumnFamily = family, Range = range })
+            .Entries.ToDictionary(entry => Text(entry.Key), entry => Text(entry.Value));
+        for (int key = from; key < to; key++)
+        {
+            NoteRead(Slot(family, Key(key)), seen.GetValueOrDefault(Key(key)), reads, writes);
+        }
     }
 
     private static void RemoveRange(

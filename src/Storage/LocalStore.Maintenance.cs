@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Branching.RocksDb;
 
 namespace Branching.Storage;
@@ -232,21 +231,26 @@ public sealed partial class LocalStore
 
     private long WalBytes()
     {
-        long bytes = 0;
-        foreach (FileInfo file in new DirectoryInfo(Directory).EnumerateFiles("*.log"))
+        try
         {
-            try
-            {
-                bytes += file.Length;
-            }
-            catch (FileNotFoundException)
-            {
-                // A log that a flush made obsolete meanwhile counts for nothing.
-                Debug.Assert(!File.Exists(file.FullName));
-            }
+            return new DirectoryInfo(Directory).EnumerateFiles("*.log").Sum(LengthOf);
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Disk.Failed("Reading", Directory, e); // Out of file descriptors, most likely.
+        }
+    }
 
-        return bytes;
+    private static long LengthOf(FileInfo file)
+    {
+        try
+        {
+            return file.Length;
+        }
+        catch (FileNotFoundException)
+        {
+            return 0; // A log that a flush made obsolete meanwhile counts for nothing.
+        }
     }
 
     private sealed class FlushWork(LocalStore store) : IWriteWork

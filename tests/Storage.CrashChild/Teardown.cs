@@ -125,7 +125,7 @@ internal sealed partial class TeardownRun(
 
     public Random Random { get; } = new(seed);
 
-    /// <summary>How often each use of the store ended well.</summary>
+    /// <summary>How often each use of the store ended well, and each kind of refusal came.</summary>
     public string Did => "did " + string.Join(", ", _did
         .OrderBy(static one => one.Key, StringComparer.Ordinal).Select(static one => $"{one.Key} {one.Value}"));
 
@@ -192,6 +192,7 @@ internal sealed partial class TeardownRun(
             }
             catch (Exception e) when (Teardown.IsTyped(e))
             {
+                _did.AddOrUpdate($"refused as {((StorageException)e).Kind}", 1, static (_, times) => times + 1);
                 await Task.Yield(); // An answer as good as any; the store goes on.
             }
             catch (Exception e)
@@ -252,8 +253,13 @@ internal sealed partial class TeardownRun(
                 break;
             case < 97:
                 _doing[user] = "families";
-                store.CreateColumnFamily("family" + user);
-                store.DropColumnFamily("family" + user);
+                string family = "family" + user;
+                if (!store.DescribeFamilies().Any(one => one.Name == family)) // A round may have ended in between.
+                {
+                    store.CreateColumnFamily(family);
+                }
+
+                store.DropColumnFamily(family);
                 break;
             case < 98:
                 await BackUpAsync(store, user).ConfigureAwait(false);

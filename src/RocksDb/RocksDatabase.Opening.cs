@@ -215,6 +215,7 @@ public sealed partial class RocksDatabase
             nint error = 0;
             ThreadCounters.TurnOff(); // What the log holds is sorted into memory, key by key.
             handle = Call(opener, opened, directory, ref error);
+            handle.NoteOpened();
             ThrowIfUnreadable(error, "open", directory);
             return new RocksDatabase(directory, handle, opened);
         }

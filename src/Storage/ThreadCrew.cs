@@ -8,10 +8,13 @@ namespace Branching.Storage;
 /// <param name="run">
 /// What a thread does from its start to its end: asks for work until there is none. Never throws.
 /// </param>
-internal sealed class ThreadCrew<T>(string name, int maxThreads, Action<Func<T?>> run) : IDisposable
+/// <param name="start">Starts a thread; a seam.</param>
+internal sealed class ThreadCrew<T>(
+    string name, int maxThreads, Action<Func<T?>> run, Action<Thread>? start = null) : IDisposable
     where T : class
 {
     private static readonly TimeSpan _idleLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan _retryAfter = TimeSpan.FromMilliseconds(100);
 
     private readonly object _lock = new();
     private readonly Queue<T> _waiting = new();
@@ -25,7 +28,7 @@ internal sealed class ThreadCrew<T>(string name, int maxThreads, Action<Func<T?>
 
     public void Add(T work)
     {
-        bool start = false;
+        bool needed = false;
         lock (_lock)
         {
             _waiting.Enqueue(work);
@@ -37,14 +40,13 @@ internal sealed class ThreadCrew<T>(string name, int maxThreads, Action<Func<T?>
             else if (_threads < maxThreads)
             {
                 _threads++;
-                start = true;
+                needed = true;
             }
         }
 
-        if (start)
+        if (needed)
         {
-            Thread thread = new(() => run(Next)) { IsBackground = true, Name = name };
-            thread.UnsafeStart();
+            Start();
         }
     }
 
@@ -56,6 +58,37 @@ internal sealed class ThreadCrew<T>(string name, int maxThreads, Action<Func<T?>
             _disposed = true;
             Monitor.PulseAll(_lock);
         }
+    }
+
+    private void Start()
+    {
+        Thread thread = new(() => run(Next)) { IsBackground = true, Name = name };
+        try
+        {
+            (start ?? (static one => one.UnsafeStart()))(thread);
+        }
+        catch (OutOfMemoryException)
+        {
+            // The system gives no thread now. Others of the crew do the work, or it waits until there is one again.
+            lock (_lock)
+            {
+                _threads--;
+                if (_threads > 0 || _waiting.Count == 0)
+                {
+                    return;
+                }
+
+                _threads++;
+            }
+
+            _ = StartLaterAsync();
+        }
+    }
+
+    private async Task StartLaterAsync()
+    {
+        await Task.Delay(_retryAfter).ConfigureAwait(false);
+        Start();
     }
 
     private T? Next()

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Branching.RocksDb.Files;
 
@@ -57,15 +56,16 @@ public sealed partial class BackgroundThreadTests
 
     private static ulong SliceOfThisThread()
     {
-        FileNative.SchedulingAttributes attributes = default;
+        const int Bytes = 48, Runtime = 24; // Of struct sched_attr, sched_setattr(2).
+        byte[] attributes = new byte[Bytes];
         int call = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 275 : 315; // sched_getattr(2)
-        Assert.Equal(0, syscall(call, 0, ref attributes, (uint)Unsafe.SizeOf<FileNative.SchedulingAttributes>(), 0));
-        return attributes.Runtime;
+        Assert.Equal(0, syscall(call, 0, attributes, Bytes, 0));
+        return BitConverter.ToUInt64(attributes, Runtime);
     }
 
     [LibraryImport("libc")]
     private static partial nint syscall(
-        nint call, int thread, ref FileNative.SchedulingAttributes attributes, uint bytes, uint flags);
+        nint call, int thread, [Out] byte[] attributes, uint bytes, uint flags);
 
     // Field 19 of proc_pid_stat(5), counted from behind the name, which may hold spaces.
     private static int NiceOfThisThread()

@@ -19,7 +19,15 @@ public static class BackgroundThread
             IsBackground = true,
             Name = name,
         };
-        thread.Start();
+        try
+        {
+            thread.Start();
+        }
+        catch (OutOfMemoryException)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work(), run, preferLocal: false); // No thread to be had now.
+        }
+
         return result;
     }
 

@@ -12,6 +12,8 @@ internal sealed class DatabaseHandle : SafeHandle
 {
     private static readonly ConcurrentDictionary<DatabaseHandle, string> _kept = new();
 
+    private bool _counted;
+
     public DatabaseHandle()
         : base(invalidHandleValue: 0, ownsHandle: true)
     {
@@ -74,8 +76,23 @@ internal sealed class DatabaseHandle : SafeHandle
         DangerousAddRef(ref held); // Never released: closing would be the end of the process.
     }
 
+    /// <summary>From here on until it is closed, the process ends without destroying what RocksDB keeps.</summary>
+    public void NoteOpened()
+    {
+        if (!IsInvalid)
+        {
+            _counted = true;
+            ProcessEnd.NoteOpened();
+        }
+    }
+
     protected override bool ReleaseHandle()
     {
+        if (_counted)
+        {
+            ProcessEnd.NoteClosed();
+        }
+
         switch (Kind)
         {
             case TransactionKind.Optimistic:

@@ -125,7 +125,7 @@ public sealed partial class Database
             if (record is not { State: BranchState.Ready, Durability: BranchDurability.Durable, ChangeLog: null }
                 || !progress.WasOpened
                 || progress.Measure(_time.GetUtcNow()) is not
-                    { Sequences: 0, Snapshotted: { } sequence, Snapshot: { } snapshot })
+                { Sequences: 0, Snapshotted: { } sequence, Snapshot: { } snapshot })
             {
                 return null;
             }

@@ -25,7 +25,8 @@ public static class BackgroundThread
         }
         catch (OutOfMemoryException)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static work => work(), run, preferLocal: false); // No thread to be had now.
+            // There is no thread to be had now.
+            ThreadPool.UnsafeQueueUserWorkItem(static work => work(), run, preferLocal: false);
         }
 
         return result;

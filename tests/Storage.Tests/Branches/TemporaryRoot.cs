@@ -48,6 +48,22 @@ internal static class DatabaseShortcuts
     public static Task<SnapshotResult> SnapshotAsync(this Database database, string branch) =>
         database.TakeSnapshotAsync(Name(branch), new TakeSnapshot(), null, default);
 
+    /// <summary>As <see cref="SnapshotAsync"/>; a busy machine that renewed its lease late is given another try.</summary>
+    public static async Task<SnapshotResult> SnapshotOnceRenewedAsync(this Database database, string branch)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return await database.SnapshotAsync(branch);
+            }
+            catch (StorageException e) when (e.Kind == FailureKind.LeaseExpired && attempt < 50)
+            {
+                await Task.Delay(100);
+            }
+        }
+    }
+
     /// <summary>Everything a branch holds, as "key=value" joined by blanks.</summary>
     public static async Task<string> ReadAllAsync(this Database database, string branch)
     {

@@ -145,7 +145,7 @@ public sealed class LeaseTests
         Assert.Equal(FailureKind.SharedStorageUnavailable, await KindOfAsync(() => shop.BranchAsync("preview")));
         Assert.Equal(FailureKind.NotOwner, await KindOfAsync(() => two.OwnAsync()));
         one.Wire.Mend();
-        await shop.SnapshotAsync("main");
+        await shop.SnapshotOnceRenewedAsync("main");
         Assert.Equal(0ul, shop.GetLag().Sequences);
     }
 }

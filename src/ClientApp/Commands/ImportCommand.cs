@@ -41,7 +41,7 @@ internal static class ImportCommand
             [
                 "branching import shop products.csv --key sku",
                 "branching import shop users.ndjson --key id --branch topic",
-                "branching import shop dump.tsv --create", "branching import shop dump.tsv --branch topic --bulk",
+                "branching import shop dump.tsv --create", "branching import stock dump.tsv --create --bulk",
                 "zcat dump.tsv.gz | branching import shop - --format tsv",
             ],
             [database, file, format, key, branch, family, skipBad, create, bulk],

@@ -48,7 +48,7 @@ internal static class DatabaseShortcuts
     public static Task<SnapshotResult> SnapshotAsync(this Database database, string branch) =>
         database.TakeSnapshotAsync(Name(branch), new TakeSnapshot(), null, default);
 
-    /// <summary>As <see cref="SnapshotAsync"/>; a busy machine that renewed its lease late is given another try.</summary>
+    /// <summary>As <see cref="SnapshotAsync"/>, and again when a busy machine renewed its lease late.</summary>
     public static async Task<SnapshotResult> SnapshotOnceRenewedAsync(this Database database, string branch)
     {
         for (int attempt = 0; ; attempt++)

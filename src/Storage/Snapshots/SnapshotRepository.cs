@@ -64,16 +64,9 @@ public sealed partial class SnapshotRepository
     /// <summary>The newest snapshot of a store that is not damaged; the manifests of others are not read.</summary>
     public async Task<SnapshotManifest?> NewestAsync(StoreId store, CancellationToken cancellationToken)
     {
-        (_, SnapshotListing listing) = await ListAsync(cancellationToken, store).ConfigureAwait(false);
-        foreach ((SnapshotId id, SharedEntry entry) in listing.Valid.Reverse())
-        {
-            if (await ReadOneAsync(id, entry, cancellationToken).ConfigureAwait(false) is SnapshotManifest newest)
-            {
-                return newest;
-            }
-        }
-
-        return null;
+        object? newest = await ReadNewestAsync(store, static read => read is SnapshotManifest, cancellationToken)
+            .ConfigureAwait(false);
+        return (SnapshotManifest?)newest;
     }
 
     /// <summary>The newest snapshot of a store, or what is wrong with it; neither when there is none. Other manifests
@@ -81,17 +74,9 @@ public sealed partial class SnapshotRepository
     internal async Task<(SnapshotManifest? Newest, DamagedSnapshot? Damaged)> LookAtNewestAsync(
         StoreId store, CancellationToken cancellationToken)
     {
-        (_, SnapshotListing listing) = await ListAsync(cancellationToken, store).ConfigureAwait(false);
-        foreach ((SnapshotId id, SharedEntry entry) in listing.Valid.Reverse())
-        {
-            object? newest = await ReadOneAsync(id, entry, cancellationToken).ConfigureAwait(false);
-            if (newest is not null)
-            {
-                return (newest as SnapshotManifest, newest as DamagedSnapshot);
-            }
-        }
-
-        return (null, null);
+        object? newest = await ReadNewestAsync(store, static read => read is not null, cancellationToken)
+            .ConfigureAwait(false);
+        return (newest as SnapshotManifest, newest as DamagedSnapshot);
     }
 
     /// <summary>Reads one manifest; damage anywhere in it is found.</summary>
@@ -183,6 +168,23 @@ public sealed partial class SnapshotRepository
             state.Newest, state.Serving, manifests, damaged, [.. pins.Where(p => !IsExpired(p, now))], verifications,
             objects);
         return (view, state, listing);
+    }
+
+    /// <summary>Reads the manifests of a store, the newest first, until one is wanted; nothing when none is.</summary>
+    private async Task<object?> ReadNewestAsync(
+        StoreId store, Predicate<object?> wanted, CancellationToken cancellationToken)
+    {
+        (_, SnapshotListing listing) = await ListAsync(cancellationToken, store).ConfigureAwait(false);
+        foreach ((SnapshotId id, SharedEntry entry) in listing.Valid.Reverse())
+        {
+            object? read = await ReadOneAsync(id, entry, cancellationToken).ConfigureAwait(false);
+            if (wanted(read))
+            {
+                return read;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>A manifest, what is wrong with it, or nothing when it vanished meanwhile.</summary>

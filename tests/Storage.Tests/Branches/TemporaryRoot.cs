@@ -49,38 +49,15 @@ internal static class DatabaseShortcuts
         database.TakeSnapshotAsync(Name(branch), new TakeSnapshot(), null, default);
 
     /// <summary>As <see cref="SnapshotAsync"/>, and again when a busy machine renewed its lease late.</summary>
-    public static async Task<SnapshotResult> SnapshotOnceRenewedAsync(this Database database, string branch)
-    {
-        for (int attempt = 0; ; attempt++)
-        {
-            try
-            {
-                return await database.SnapshotAsync(branch);
-            }
-            catch (StorageException e) when (e.Kind == FailureKind.LeaseExpired && attempt < 50)
-            {
-                await Task.Delay(100);
-            }
-        }
-    }
+    public static Task<SnapshotResult> SnapshotOnceRenewedAsync(this Database database, string branch) =>
+        OnceRenewedAsync(() => database.SnapshotAsync(branch));
 
     /// <summary>Everything a branch holds, as "key=value" joined by blanks.</summary>
     public static async Task<string> ReadAllAsync(this Database database, string branch)
     {
         using StoreLease lease = await database.AcquireAsync(Name(branch), default);
-        ScanPage? page = null;
-        for (int attempt = 0; page is null; attempt++)
-        {
-            try
-            {
-                page = lease.Store.Scan(new ScanRequest(null, KeyRange.All, false, 100_000, 64 << 20));
-            }
-            catch (StorageException e) when (e.Kind == FailureKind.LeaseExpired && attempt < 50)
-            {
-                await Task.Delay(100); // A busy machine renewed late; it goes on when that is made up for.
-            }
-        }
-
+        ScanPage page = await OnceRenewedAsync(() => Task.FromResult(
+            lease.Store.Scan(new ScanRequest(null, KeyRange.All, false, 100_000, 64 << 20))));
         Assert.False(page.HasMore);
         return string.Join(' ', page.Entries.Select(
             e => $"{Encoding.UTF8.GetString(e.Key.Span)}={Encoding.UTF8.GetString(e.Value.Span)}"));
@@ -88,4 +65,20 @@ internal static class DatabaseShortcuts
 
     public static async Task<FailureKind> KindOfAsync(Func<Task> action) =>
         (await Assert.ThrowsAsync<StorageException>(action)).Kind;
+
+    // A busy machine renewed late; it goes on when that is made up for.
+    private static async Task<T> OnceRenewedAsync<T>(Func<Task<T>> action)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            try
+            {
+                return await action();
+            }
+            catch (StorageException e) when (e.Kind == FailureKind.LeaseExpired && attempt < 50)
+            {
+                await Task.Delay(100);
+            }
+        }
+    }
 }

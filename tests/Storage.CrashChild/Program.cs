@@ -1,87 +1,76 @@
-using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using Branching.Storage.Bulk;
 
 namespace Branching.Storage.CrashChild;
 
 /// <summary>
-/// Does one operation on a data root and kills itself (SIGKILL) at the given event of it; the test that started it
-/// then opens the root. Arguments: root, scenario, number of the event (0: none), "points" or "all" events. What is
-/// refused is said as "refused, kind, message".
+/// Does one operation on a data root (<see cref="Run"/>), is killed at the given event of it, and the test that started
+/// it then opens the root. With the one argument "serve" does many, see <see cref="Serving"/>. What is refused is said
+/// as "refused, kind, message".
 /// </summary>
 internal static class Program
 {
     private const int Refused = 3;
 
     private static readonly DatabaseName _shop = DatabaseName.Parse("shop");
-    private static bool _armed;
-    private static int _event;
-    private static int _killAt;
 
     public static async Task<int> Main(string[] args)
     {
-        string directory = args[0];
-        string scenario = args[1];
-        if (scenario == "fill-disk")
+        if (args[0] == "serve")
         {
-            return await FullDisk.RunAsync(directory).ConfigureAwait(false);
-        }
-
-        if (scenario == "race")
-        {
-            return await PutRace.RunAsync(args).ConfigureAwait(false);
-        }
-
-        if (scenario.StartsWith(BackupScenarios.Prefix, StringComparison.Ordinal))
-        {
-            return await BackupScenarios.RunAsync(args).ConfigureAwait(false);
-        }
-
-        if (scenario == "teardown")
-        {
-            return await Teardown.RunAsync(args).ConfigureAwait(false);
-        }
-
-        if (scenario.StartsWith("snapshot-", StringComparison.Ordinal))
-        {
-            return await SnapshotScenarios.RunAsync(args).ConfigureAwait(false);
-        }
-
-        if (scenario.StartsWith(ChangeScenarios.Prefix, StringComparison.Ordinal))
-        {
-            return await ChangeScenarios.RunAsync(args).ConfigureAwait(false);
-        }
-
-        _killAt = int.Parse(args[2], CultureInfo.InvariantCulture);
-        bool everyStep = args[3] == "all";
-        _armed = scenario is "open" or "close";
-        bool shared = scenario.StartsWith(SharedScenarios.Prefix, StringComparison.Ordinal);
-        Disk disk = new()
-        {
-            AtCrashPoint = shared && !everyStep ? null : point => Happen("point " + point),
-            AtSharingStep = step => Happen("sharing " + step),
-            BeforeStep = everyStep ? step => Happen("step " + step.Kind) : null,
-        };
-        StorageOptions options = new()
-        {
-            DataRoot = directory,
-            BlockCacheBytes = 8 << 20,
-            MemtableBudgetBytes = 32 << 20
-        };
-        if (shared)
-        {
-            await SharedScenarios.RunAsync(args, options, disk, armed => _armed = armed).ConfigureAwait(false);
+            await Serving.ServeAsync().ConfigureAwait(false);
             return 0;
         }
 
+        return args[1] switch
+        {
+            "fill-disk" => await FullDisk.RunAsync(args[0]).ConfigureAwait(false),
+            "race" => await PutRace.RunAsync(args).ConfigureAwait(false),
+            "teardown" => await Teardown.RunAsync(args).ConfigureAwait(false),
+            _ => await RunAsync(new Run(args, alone: true, Say)).ConfigureAwait(false),
+        };
+    }
+
+    /// <returns>What the process ends with when this run is all it does.</returns>
+    public static Task<int> RunAsync(Run run)
+    {
+        bool Is(string prefix) => run.Scenario.StartsWith(prefix, StringComparison.Ordinal);
+
+        return Is(BackupScenarios.Prefix) ? BackupScenarios.RunAsync(run)
+            : Is(SnapshotScenarios.Prefix) ? SnapshotScenarios.RunAsync(run)
+            : Is(ChangeScenarios.Prefix) ? ChangeScenarios.RunAsync(run)
+            : Is(SharedScenarios.Prefix) ? SharedScenarios.RunAsync(run)
+            : RunBranchesAsync(run);
+    }
+
+    internal static StorageOptions OptionsFor(Run run) => new()
+    {
+        DataRoot = run.Root,
+        BlockCacheBytes = 8 << 20,
+        MemtableBudgetBytes = 32 << 20,
+    };
+
+    internal static void Say(string line)
+    {
+        Console.Out.WriteLine(line);
+        Console.Out.Flush();
+    }
+
+    private static async Task<int> RunBranchesAsync(Run run)
+    {
+        run.Switch.Armed = run.Scenario is "open" or "close";
+        Disk disk = new()
+        {
+            AtCrashPoint = point => run.Switch.Happen($"point {point}"),
+            BeforeStep = run.EveryStep ? step => run.Switch.Happen($"step {step.Kind}") : null,
+        };
         try
         {
-            DataRoot root = await DataRoot.OpenAsync(options, disk).ConfigureAwait(false);
+            DataRoot root = await DataRoot.OpenAsync(OptionsFor(run), disk).ConfigureAwait(false);
             try
             {
-                await RunAsync(root, scenario).ConfigureAwait(false);
-                Say("done");
+                await OperateAsync(root, run).ConfigureAwait(false);
+                run.Say("done");
             }
             finally
             {
@@ -92,29 +81,29 @@ internal static class Program
         }
         catch (StorageException e)
         {
-            Say($"refused {e.Kind} {e.Message}");
+            run.Say($"refused {e.Kind} {e.Message}");
             return Refused;
         }
     }
 
-    private static async Task RunAsync(DataRoot root, string scenario)
+    private static async Task OperateAsync(DataRoot root, Run run)
     {
-        if (scenario is "open" or "close" or "none")
+        if (run.Scenario is "open" or "close" or "none")
         {
             return;
         }
 
-        if (scenario is "create-database")
+        if (run.Scenario is "create-database")
         {
-            _armed = true;
+            run.Switch.Armed = true;
             await root.CreateDatabaseAsync(DatabaseName.Parse("other"), "child", default).ConfigureAwait(false);
-            _armed = false;
+            run.Switch.Armed = false;
             return;
         }
 
         Database shop = await root.GetDatabaseAsync(_shop, default).ConfigureAwait(false);
-        _armed = true;
-        switch (scenario)
+        run.Switch.Armed = true;
+        switch (run.Scenario)
         {
             case "create-branch":
                 await shop.CreateBranchAsync(Request("fresh"), default).ConfigureAwait(false);
@@ -132,13 +121,13 @@ internal static class Program
                 await PutAsync(shop, "keep", "c", "3").ConfigureAwait(false);
                 break;
             case "write":
-                await WriteForEverAsync(shop).ConfigureAwait(false);
+                await WriteForEverAsync(shop, run.Say).ConfigureAwait(false);
                 break;
             default:
-                throw new ArgumentException($"No scenario '{scenario}'.", nameof(scenario));
+                throw new ArgumentException($"No scenario '{run.Scenario}'.", nameof(run));
         }
 
-        _armed = false;
+        run.Switch.Armed = false;
     }
 
     /// <summary>Loads two keys so often that memory is too small for it.</summary>
@@ -159,23 +148,23 @@ internal static class Program
     }
 
     /// <summary>Writes and branches until killed; every line it says was acknowledged before.</summary>
-    private static async Task WriteForEverAsync(Database shop)
+    private static async Task WriteForEverAsync(Database shop, Action<string> say)
     {
         for (int i = 0; ; i++)
         {
             string name = $"r{i:0000}";
             await shop.CreateBranchAsync(Request(name), default).ConfigureAwait(false);
-            Say($"branch {name}");
+            say($"branch {name}");
             for (int k = 0; k < 5; k++)
             {
                 await PutAsync(shop, name, $"k{k}", $"{i}").ConfigureAwait(false);
-                Say($"put {name} k{k} {i}");
+                say($"put {name} k{k} {i}");
             }
 
             if (i % 3 == 2)
             {
                 await shop.DeleteBranchAsync(BranchName.Parse(name), default).ConfigureAwait(false);
-                Say($"delete {name}");
+                say($"delete {name}");
             }
         }
     }
@@ -188,26 +177,4 @@ internal static class Program
     }
 
     private static CreateBranch Request(string name) => new(BranchName.Parse(name), BranchName.Parse("keep"), "child");
-
-    private static void Happen(string what)
-    {
-        if (!_armed)
-        {
-            return;
-        }
-
-        Say(what);
-        if (Interlocked.Increment(ref _event) == _killAt)
-        {
-            using Process self = Process.GetCurrentProcess();
-            self.Kill(); // SIGKILL: no handler, no finally, no flush.
-            new ManualResetEventSlim().Wait(Timeout.Infinite);
-        }
-    }
-
-    internal static void Say(string line)
-    {
-        Console.Out.WriteLine(line);
-        Console.Out.Flush();
-    }
 }

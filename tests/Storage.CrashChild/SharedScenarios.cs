@@ -5,8 +5,8 @@ using Branching.Storage.Snapshots;
 namespace Branching.Storage.CrashChild;
 
 /// <summary>
-/// One operation between a data root and shared storage, killed at the given event of it. Arguments: root,
-/// "shared:" and the scenario, number of the event, "points" or "all" events, shared directory, snapshot to restore.
+/// One operation between a data root and shared storage, killed at the given event of it. It also asks for the shared
+/// directory and the snapshot to restore.
 /// </summary>
 internal static class SharedScenarios
 {
@@ -14,19 +14,26 @@ internal static class SharedScenarios
 
     private static readonly DatabaseName _shop = DatabaseName.Parse("shop");
 
-    public static async Task RunAsync(string[] args, StorageOptions options, Disk disk, Action<bool> arm)
+    public static async Task<int> RunAsync(Run run)
     {
-        string scenario = args[1][Prefix.Length..];
-        SharedAccess access = new(
-            async stop => await PosixSharedStorage.OpenAsync(args[4], cancellationToken: stop).ConfigureAwait(false))
+        string scenario = run.Scenario[Prefix.Length..];
+        string shared = run.Arguments[4];
+        Disk disk = new()
         {
-            Options = new SharedStorageOptions { Directory = args[4], NodeName = "child" },
+            AtSharingStep = step => run.Switch.Happen($"sharing {step}"),
+            AtCrashPoint = run.EveryStep ? point => run.Switch.Happen($"point {point}") : null,
+            BeforeStep = run.EveryStep ? step => run.Switch.Happen($"step {step.Kind}") : null,
+        };
+        SharedAccess access = new(
+            async stop => await PosixSharedStorage.OpenAsync(shared, cancellationToken: stop).ConfigureAwait(false))
+        {
+            Options = new SharedStorageOptions { Directory = shared, NodeName = "child" },
             Ownership = new OwnershipOptions { LeaseLength = TimeSpan.FromSeconds(3) },
             Snapshots = new SnapshotOptions { FreeBytesReserve = 0 },
         };
-        arm(scenario == "recover");
-        DataRoot root = await DataRoot.OpenAsync(options, disk, shared: access).ConfigureAwait(false);
-        arm(scenario is "take" or "create");
+        run.Switch.Armed = scenario == "recover";
+        DataRoot root = await DataRoot.OpenAsync(Program.OptionsFor(run), disk, shared: access).ConfigureAwait(false);
+        run.Switch.Armed = scenario is "take" or "create";
         switch (scenario)
         {
             case "recover":
@@ -45,22 +52,22 @@ internal static class SharedScenarios
 
                 if (scenario != "take")
                 {
-                    arm(true);
-                    await ChangeAsync(root, shop, scenario, args).ConfigureAwait(false);
+                    run.Switch.Armed = true;
+                    await ChangeAsync(root, shop, scenario, run).ConfigureAwait(false);
                 }
 
                 break;
         }
 
-        arm(false);
-        Program.Say("done");
+        run.Done();
         await root.DisposeAsync().ConfigureAwait(false);
+        return 0;
     }
 
     private static Task<SnapshotResult> SnapshotAsync(Database shop, string branch) =>
         shop.TakeSnapshotAsync(BranchName.Parse(branch), new TakeSnapshot(), null, default);
 
-    private static Task ChangeAsync(DataRoot root, Database shop, string scenario, string[] args) => scenario switch
+    private static Task ChangeAsync(DataRoot root, Database shop, string scenario, Run run) => scenario switch
     {
         "branch" => shop.CreateBranchAsync(
             new CreateBranch(BranchName.Parse("fresh"), BranchName.Parse("keep"), "child"), default),
@@ -68,7 +75,7 @@ internal static class SharedScenarios
         "drop" => root.DropDatabaseAsync(_shop, default),
         "release" => root.ReleaseDatabaseAsync(_shop, default),
         "restore" => root.RestoreAsync(
-            _shop, new RestoreRequest(SnapshotId.Parse(args[5]), "child", SnapshotBefore: false), null, default),
+            _shop, new RestoreRequest(SnapshotId.Parse(run.Arguments[5]), "child", SnapshotBefore: false), null, default),
         _ => throw new ArgumentException($"No scenario '{scenario}'.", nameof(scenario)),
     };
 }

@@ -6,6 +6,21 @@ namespace Branching.Storage.Tests;
 /// <summary>How a process ended and what it said.</summary>
 internal sealed record Ended(int Exit, IReadOnlyList<string> Lines)
 {
+    /// <summary>The exit code of what was ended by SIGKILL.</summary>
+    public const int Killed = 137;
+
+    private static readonly string[] _events = ["point ", "sharing ", "step ", "storage "];
+
+    /// <summary>What it said of events, in order.</summary>
+    public IReadOnlyList<string> Events => [.. Lines.Where(
+        line => _events.Any(word => line.StartsWith(word, StringComparison.Ordinal)))];
+
+    /// <summary>The event it was killed at; else the last it said.</summary>
+    public string At { get => field ?? (Events is [.., var last] ? last : "its start"); init; }
+
+    /// <summary>Whether it did all of its scenario.</summary>
+    public bool Finished => Exit == 0 || Lines.Contains("done", StringComparer.Ordinal);
+
     public override string ToString() => $"exit {Exit}\n{string.Join('\n', Lines)}";
 }
 
@@ -13,17 +28,15 @@ internal sealed record Ended(int Exit, IReadOnlyList<string> Lines)
 internal static class ChildProcess
 {
     // Longer than any of them takes on a busy machine: reaching it means that the process hangs.
-    private static readonly TimeSpan _deadline = TimeSpan.FromMinutes(2);
+    public static readonly TimeSpan Deadline = TimeSpan.FromMinutes(2);
 
     /// <summary>The child that does one operation on a data root (tests/Storage.CrashChild).</summary>
     public static string[] Storage(string root, string scenario, int killAt = 0, string kinds = "points") =>
-        [Dotnet, Path.Combine(AppContext.BaseDirectory, "Branching.Storage.CrashChild.dll"), root, scenario,
-            $"{killAt}", kinds];
+        Child(root, scenario, $"{killAt}", kinds);
 
-    /// <summary>The child, with shared storage; see its SharedScenarios.</summary>
-    public static string[] Sharing(
-        string root, string scenario, int killAt, string kinds, string shared, string snapshot) =>
-        [.. Storage(root, "shared:" + scenario, killAt, kinds), shared, snapshot];
+    /// <summary>The child with any arguments.</summary>
+    public static string[] Child(params string[] arguments) =>
+        [Dotnet, Path.Combine(AppContext.BaseDirectory, "Branching.Storage.CrashChild.dll"), .. arguments];
 
     /// <summary>The child that races another one for names on shared storage; see its PutRace.</summary>
     public static string[] Racing(string shared, int names, string me, string other) =>
@@ -38,7 +51,7 @@ internal static class ChildProcess
     public static async Task<Ended> RunAsync(string[] command, Action<Process, List<string>>? afterLine = null)
     {
         using Process process = Start(command);
-        using CancellationTokenSource deadline = new(_deadline);
+        using CancellationTokenSource deadline = new(Deadline);
         List<string> lines = [];
         try
         {
@@ -57,7 +70,7 @@ internal static class ChildProcess
         {
             process.Kill(entireProcessTree: true);
             throw new TimeoutException(
-                $"'{string.Join(' ', command)}' did not end in {_deadline}. It said:\n{string.Join('\n', lines)}", e);
+                $"'{string.Join(' ', command)}' did not end in {Deadline}. It said:\n{string.Join('\n', lines)}", e);
         }
     }
 
@@ -77,18 +90,20 @@ internal static class ChildProcess
         }
     }
 
-    private static string Dotnet =>
-        Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path : "dotnet";
-
-    private static Process Start(string[] command)
+    /// <summary>Starts a command; its input is written by the caller if it <paramref name="asks"/> for one.</summary>
+    public static Process Start(string[] command, bool asks = false)
     {
         ProcessStartInfo start = new(command[0], command[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            RedirectStandardInput = asks,
             UseShellExecute = false,
         };
         start.Environment["DOTNET_NOLOGO"] = "1";
         return Process.Start(start) ?? throw new InvalidOperationException($"'{command[0]}' did not start.");
     }
+
+    private static string Dotnet =>
+        Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path : "dotnet";
 }

@@ -13,8 +13,6 @@ namespace Branching.Storage.Tests.Backups;
 /// </summary>
 public sealed class BackupCrashTests(ITestOutputHelper output)
 {
-    private const int MostEvents = 600;
-
     private static readonly string[] _scenarios =
         ["create", "delete", "purge", "restore", "restore-kept", "restore-fresh", "import"];
 
@@ -22,44 +20,28 @@ public sealed class BackupCrashTests(ITestOutputHelper output)
     public async Task Killed_at_any_step_every_backup_is_whole_and_a_target_is_exactly_the_old_or_the_new()
     {
         using Template template = await Template.MakeAsync();
-        ConcurrentDictionary<string, bool> points = new(StringComparer.Ordinal);
+        ConcurrentBag<string> killedAt = [];
 
         await Parallel.ForEachAsync(_scenarios, async (scenario, _) =>
         {
-            int events = await KillAtEachAsync(scenario, template, points);
-            output.WriteLine($"{scenario}: killed at {events} points");
-            Assert.True(events >= 3, $"{scenario} has only {events} events");
+            int killed = await KillAtEachAsync(scenario, template, killedAt);
+            output.WriteLine($"{scenario}: killed at {killed} points");
+            Assert.True(killed >= 3, $"{scenario} has only {killed} events");
         });
 
-        string[] missed = [.. Enum.GetNames<BackupStep>().Where(name => !points.ContainsKey(name))];
-        Assert.Empty(missed);
+        Kills.AssertAtEvery<BackupStep>("point", killedAt);
     }
 
-    private static async Task<int> KillAtEachAsync(
-        string scenario, Template template, ConcurrentDictionary<string, bool> points)
-    {
-        string kinds = Environment.GetEnvironmentVariable("BRANCHING_CRASH_STEPS") ?? "points";
-        for (int n = 1; n < MostEvents; n++)
+    private static Task<int> KillAtEachAsync(
+        string scenario, Template template, ConcurrentBag<string> killedAt) =>
+        new Kills<Scene>
         {
-            using Scene scene = new(template);
-            Ended ended = await ChildProcess.RunAsync(
-                ChildProcess.Storage(scene.Root, "backup-" + scenario, n, kinds));
-            foreach (string line in ended.Lines.Where(line => line.StartsWith("point ", StringComparison.Ordinal)))
-            {
-                points[line["point ".Length..]] = true;
-            }
-
-            string where = $"{scenario} killed after '{(ended.Lines.Count > 0 ? ended.Lines[^1] : "")}'";
-            Assert.True(ended.Exit is 0 or 137, $"{where}: {ended}");
-            await scene.AssertAsync(scenario, ended.Exit == 0, where);
-            if (ended.Exit == 0)
-            {
-                return n - 1;
-            }
-        }
-
-        throw new InvalidOperationException($"'{scenario}' did not end after {MostEvents} events.");
-    }
+            Scenario = scenario,
+            Make = () => new Scene(template),
+            Arguments = (scene, n) => [scene.Root, "backup-" + scenario, $"{n}", Kills.Kinds],
+            Look = (scene, ended, where) => scene.AssertAsync(scenario, ended.Exit == 0, where),
+            KilledAt = killedAt,
+        }.RunAsync();
 
     /// <summary>
     /// A store, three backups of it, what each must hold, a store restored from the first, and the last as a tar.

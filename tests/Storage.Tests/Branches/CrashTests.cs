@@ -10,8 +10,6 @@ namespace Branching.Storage.Tests.Branches;
 /// </summary>
 public sealed class CrashTests(ITestOutputHelper output)
 {
-    private const int MostEvents = 200;
-
     private static readonly Dictionary<string, string> _before = new(StringComparer.Ordinal)
     {
         ["create-branch"] = "shop[doomed:a=1|keep:a=1 b=2|main:a=1]",
@@ -41,16 +39,15 @@ public sealed class CrashTests(ITestOutputHelper output)
         await PrepareAsync(template);
         using TemporaryRoot debris = new();
         await PrepareDebrisAsync(debris, template);
-        ConcurrentDictionary<string, bool> points = new(StringComparer.Ordinal);
+        ConcurrentBag<string> killedAt = [];
 
         await Parallel.ForEachAsync(_before.Keys, async (scenario, _) =>
         {
-            int events = await KillAtEachAsync(scenario, scenario == "open" ? debris : template, points);
-            output.WriteLine($"{scenario}: killed at {events} points");
+            int killed = await KillAtEachAsync(scenario, scenario == "open" ? debris : template, killedAt);
+            output.WriteLine($"{scenario}: killed at {killed} points");
         });
 
-        string[] missed = [.. Enum.GetNames<CrashPoint>().Where(name => !points.ContainsKey(name))];
-        Assert.Empty(missed);
+        Kills.AssertAtEvery<CrashPoint>("point", killedAt);
     }
 
     [Fact]
@@ -113,32 +110,21 @@ public sealed class CrashTests(ITestOutputHelper output)
         Assert.Equal("a=1 b=2", await shop.ReadAllAsync("keep"));
     }
 
-    private static async Task<int> KillAtEachAsync(string scenario, TemporaryRoot template,
-        ConcurrentDictionary<string, bool> points)
-    {
-        string kinds = Environment.GetEnvironmentVariable("BRANCHING_CRASH_STEPS") ?? "points";
-        for (int n = 1; n < MostEvents; n++)
+    private static Task<int> KillAtEachAsync(
+        string scenario, TemporaryRoot template, ConcurrentBag<string> killedAt) =>
+        new Kills<TemporaryRoot>
         {
-            using TemporaryRoot root = new();
-            CopyTree(template.Path, root.Path);
-            (int exit, IReadOnlyList<string> lines) = await ChildProcess.RunAsync(
-                ChildProcess.Storage(root.Path, scenario, n, kinds));
-            foreach (string line in lines.Where(line => line.StartsWith("point ", StringComparison.Ordinal)))
+            Scenario = scenario,
+            Make = () =>
             {
-                points[line["point ".Length..]] = true;
-            }
-
-            string where = $"{scenario} killed after '{(lines.Count > 0 ? lines[^1] : "its start")}'";
-            Assert.True(exit is 0 or 137, $"{where}: exit {exit}\n{string.Join('\n', lines)}");
-            await AssertBeforeOrAfterAsync(root, scenario, finished: exit == 0 || lines.Contains("done"), where);
-            if (exit == 0)
-            {
-                return n - 1;
-            }
-        }
-
-        throw new InvalidOperationException($"'{scenario}' did not end after {MostEvents} events.");
-    }
+                TemporaryRoot root = new();
+                CopyTree(template.Path, root.Path);
+                return root;
+            },
+            Arguments = (root, n) => [root.Path, scenario, $"{n}", Kills.Kinds],
+            Look = (root, ended, where) => AssertBeforeOrAfterAsync(root, scenario, ended.Finished, where),
+            KilledAt = killedAt,
+        }.RunAsync();
 
     private static async Task AssertBeforeOrAfterAsync(TemporaryRoot root, string scenario, bool finished, string where)
     {

@@ -15,31 +15,22 @@ namespace Branching.Storage.Tests.Changes;
 /// </summary>
 public sealed class ChangeCrashTests(ITestOutputHelper output)
 {
-    private const int MostEvents = 400;
-
     private static readonly DatabaseId _database = DatabaseId.Parse(new string('1', 32));
     private static readonly StoreId _store = StoreId.Parse(new string('2', 32));
 
     [Fact]
     public async Task Killed_at_any_step_of_the_change_log_it_has_what_the_store_has()
     {
-        ConcurrentDictionary<string, bool> steps = new(StringComparer.Ordinal);
-        int stride = Environment.GetEnvironmentVariable("BRANCHING_CRASH_STEPS") == "all" ? 1 : 3;
         string debris = await MakeDebrisAsync();
         string empty = Directory.CreateTempSubdirectory("branching-changes-none-").FullName;
-        (string Scenario, string Template, int Stride)[] runs =
-            [("changes-write", empty, stride), ("changes-open", debris, 1)];
-        foreach ((string scenario, string template, int each) in runs)
-        {
-            IReadOnlyList<int> kills = await EventsAsync(scenario, template, each);
-            await Parallel.ForEachAsync(
-                kills, new ParallelOptions { MaxDegreeOfParallelism = 4 },
-                async (n, _) => await KillAtAsync(scenario, template, n, steps));
-            output.WriteLine($"{scenario}: killed at {kills.Count} steps");
-        }
 
-        string[] missed = [.. Enum.GetNames<ChangeStep>().Where(name => !steps.ContainsKey(name))];
-        Assert.Empty(missed);
+        ConcurrentBag<string> killedAt = [];
+
+        int written = await KillAtEachAsync("changes-write", empty, FirstLastAndSome, killedAt);
+        int opened = await KillAtEachAsync("changes-open", debris, Kills.All, killedAt);
+
+        output.WriteLine($"killed at {written} steps of writing, at {opened} of opening");
+        Kills.AssertAtEvery<ChangeStep>("step", killedAt);
         Directory.Delete(debris, recursive: true);
         Directory.Delete(empty, recursive: true);
     }
@@ -93,43 +84,37 @@ public sealed class ChangeCrashTests(ITestOutputHelper output)
         return root;
     }
 
-    private static async Task<IReadOnlyList<int>> EventsAsync(string scenario, string template, int each)
-    {
-        string root = Copy(template);
-        (int exit, IReadOnlyList<string> lines) = await ChildProcess.RunAsync(ChildProcess.Storage(root, scenario));
-        Directory.Delete(root, recursive: true);
-        Assert.True(exit == 0, string.Join('\n', lines));
+    private static Task<int> KillAtEachAsync(
+        string scenario, string template, Func<IReadOnlyList<string>, IEnumerable<int>> choose,
+        ConcurrentBag<string> killedAt) =>
+        new Kills<TemporaryRoot>
+        {
+            Scenario = scenario,
+            Make = () => new TemporaryRoot(Copy(template)),
+            Arguments = (root, n) => [root.Path, scenario, $"{n}", Kills.Kinds],
+            Choose = choose,
+            Look = (root, ended, where) => AssertAgreeAsync(root.Path, ended, where),
+            KilledAt = killedAt,
+        }.RunAsync();
 
-        // The first of each kind, the last of each kind, and of the others every few.
-        string[] events = [.. lines.Where(line => line.StartsWith("step ", StringComparison.Ordinal))];
-        Assert.InRange(events.Length, 5, MostEvents);
-        return [.. Enumerable.Range(1, events.Length).Where(n => n % (each * 4) == 0 || each == 1
-            || Array.IndexOf(events, events[n - 1]) == n - 1
-            || Array.LastIndexOf(events, events[n - 1]) == n - 1)];
+    /// <summary>The first of each kind, the last of each kind, and of the others every few; or all.</summary>
+    private static IEnumerable<int> FirstLastAndSome(IReadOnlyList<string> events)
+    {
+        string[] names = [.. events];
+        return Kills.All(events).Where(n => Kills.AtEveryStep || n % 12 == 0
+            || Array.IndexOf(names, names[n - 1]) == n - 1
+            || Array.LastIndexOf(names, names[n - 1]) == n - 1);
     }
 
-    private static async Task KillAtAsync(
-        string scenario, string template, int n, ConcurrentDictionary<string, bool> steps)
+    private static async Task AssertAgreeAsync(string root, Ended ended, string where)
     {
-        string root = Copy(template);
-        (int exit, IReadOnlyList<string> lines) = await ChildProcess.RunAsync(
-            ChildProcess.Storage(root, scenario, n));
-        foreach (string line in lines.Where(line => line.StartsWith("step ", StringComparison.Ordinal)))
-        {
-            steps[line["step ".Length..]] = true;
-        }
-
-        string where = $"{scenario} killed after '{lines[^1]}'";
-        Assert.True(exit is 137 or 0, $"{where}: exit {exit}\n{string.Join('\n', lines)}");
-        ulong put = Last(lines, "put "), acknowledged = Last(lines, "ack ");
+        ulong put = Last(ended.Lines, "put "), acknowledged = Last(ended.Lines, "ack ");
         for (int opening = 0; opening < 2; opening++)
         {
             (ulong end, ulong? consumer) = await CheckAsync(root, where, gaps: false);
             Assert.True(end >= put, $"{where}: ends at {end}, {put} was acknowledged");
             Assert.True((consumer ?? 0) >= acknowledged, $"{where}: the consumer is at {consumer}");
         }
-
-        Directory.Delete(root, recursive: true);
     }
 
     private static ulong Last(IReadOnlyList<string> lines, string word) =>

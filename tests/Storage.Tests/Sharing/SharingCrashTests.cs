@@ -12,7 +12,6 @@ namespace Branching.Storage.Tests.Sharing;
 /// </summary>
 public sealed class SharingCrashTests(ITestOutputHelper output)
 {
-    private const int MostEvents = 400;
     private const string Snapshotted = "keep:a=1 b=2|main:a=1";
     private const string Local = "keep:a=1 b=2|main:a=1 late=x";
 
@@ -44,53 +43,28 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
     public async Task Killed_at_any_step_every_node_finds_what_was_before_or_what_was_asked_for()
     {
         await using Template template = await Template.MakeAsync();
-        ConcurrentDictionary<string, bool> steps = new(StringComparer.Ordinal);
+        ConcurrentBag<string> killedAt = [];
 
         await Parallel.ForEachAsync(_scenarios, async (scenario, _) =>
         {
-            int killed = await KillAtEachAsync(scenario, template, steps);
+            int killed = await KillAtEachAsync(scenario, template, killedAt);
             output.WriteLine($"{scenario.Name} on {scenario.On}: killed at {killed} steps");
         });
 
-        string[] missed = [.. Enum.GetNames<SharingStep>().Where(name => !steps.ContainsKey(name))];
-        Assert.Empty(missed);
+        Kills.AssertAtEvery<SharingStep>("sharing", killedAt);
     }
 
-    private static async Task<int> KillAtEachAsync(
-        Scenario scenario, Template template, ConcurrentDictionary<string, bool> steps)
-    {
-        string kinds = Environment.GetEnvironmentVariable("BRANCHING_CRASH_STEPS") ?? "points";
-        HashSet<string> seen = new(StringComparer.Ordinal);
-        int killed = 0;
-        for (int n = 1; n < MostEvents; n++)
+    private static Task<int> KillAtEachAsync(
+        Scenario scenario, Template template, ConcurrentBag<string> killedAt) =>
+        new Kills<Copy>
         {
-            using Copy copy = template.CopyFor(scenario.On);
-            (int exit, IReadOnlyList<string> lines) = await ChildProcess.RunAsync(ChildProcess.Sharing(
-                copy.Root.Path, scenario.Name, n, kinds, copy.Shared, template.Snapshot));
-            foreach (string line in lines.Where(line => line.StartsWith("sharing ", StringComparison.Ordinal)))
-            {
-                steps[line["sharing ".Length..]] = true;
-            }
-
-            string last = lines.Count > 0 ? lines[^1] : "its start";
-            string where = $"{scenario.Name} on {scenario.On} killed after '{last}'";
-            Assert.True(exit is 0 or 137, $"{where}: exit {exit}\n{string.Join('\n', lines)}");
-            if (exit == 0)
-            {
-                await AssertAllAsync(scenario, copy, finished: true, where);
-                return killed;
-            }
-
-            // A step that comes again (a file, a branch, a change) is looked at once, unless all are asked for.
-            if (seen.Add(lines[^1]) || kinds == "all")
-            {
-                killed++;
-                await AssertAllAsync(scenario, copy, finished: lines.Contains("done"), where);
-            }
-        }
-
-        throw new InvalidOperationException($"'{scenario.Name}' did not end after {MostEvents} events.");
-    }
+            Scenario = $"{scenario.Name} on {scenario.On}",
+            Make = () => template.CopyFor(scenario.On),
+            Arguments = (copy, n) => template.Arguments(copy, scenario.Name, n, Kills.Kinds),
+            Choose = Kills.FirstOfEach,
+            Look = (copy, ended, where) => AssertAllAsync(scenario, copy, ended.Finished, where),
+            KilledAt = killedAt,
+        }.RunAsync();
 
     private static async Task AssertAllAsync(Scenario scenario, Copy copy, bool finished, string where)
     {
@@ -176,26 +150,27 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
             await _nodes.DisposeAsync();
         }
 
+        public string[] Arguments(Copy copy, string scenario, int killAt, string kinds) =>
+            [copy.Root.Path, "shared:" + scenario, $"{killAt}", kinds, copy.Shared, Snapshot];
+
         /// <summary>A restore that was killed between its two renames.</summary>
         private async Task<TemporaryRoot> MakeHalfAsync()
         {
-            for (int n = 1; n < MostEvents; n++)
-            {
-                using Copy copy = CopyFor(Nodes.Owner);
-                (int exit, IReadOnlyList<string> lines) = await ChildProcess.RunAsync(ChildProcess.Sharing(
-                    copy.Root.Path, "restore", n, "points", copy.Shared, Snapshot));
-                Assert.True(exit == 137, string.Join('\n', lines));
-                if (lines[^1] == "sharing RestoreSetAside")
-                {
-                    // The epoch that the child claimed is of no concern to the other scenarios.
-                    Taking.CopyTree(copy.Shared, _halfShared.Path);
-                    TemporaryRoot half = _nodes.NewRoot();
-                    Taking.CopyTree(copy.Root.Path, half.Path);
-                    return half;
-                }
-            }
+            const string Between = "sharing RestoreSetAside";
+            using Copy copy = CopyFor(Nodes.Owner), unharmed = CopyFor(Nodes.Owner);
+            Ended whole = await ChildProcess.RunAsync(
+                ChildProcess.Child(Arguments(unharmed, "restore", 0, "points")));
+            int between = whole.Events.ToList().IndexOf(Between) + 1;
+            Assert.True(between > 0, whole.ToString());
+            Ended killed = await ChildProcess.RunAsync(
+                ChildProcess.Child(Arguments(copy, "restore", between, "points")));
+            Assert.True(killed is { Exit: Ended.Killed, At: Between }, killed.ToString());
 
-            throw new InvalidOperationException("The restore reached no point between its renames.");
+            // The epoch that the child claimed is of no concern to the other scenarios.
+            Taking.CopyTree(copy.Shared, _halfShared.Path);
+            TemporaryRoot half = _nodes.NewRoot();
+            Taking.CopyTree(copy.Root.Path, half.Path);
+            return half;
         }
     }
 

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using Branching.Storage.Ownership;
 using Branching.Storage.Shared;
 using Branching.Storage.Snapshots;
@@ -16,82 +15,39 @@ namespace Branching.Storage.Tests.Snapshots;
 /// </summary>
 public sealed class SnapshotCrashTests(ITestOutputHelper output)
 {
-    private const int MostEvents = 400;
-
     private static readonly string[] _scenarios = ["snapshot-take", "snapshot-collect", "snapshot-restore"];
 
     [Fact]
     public async Task Killed_at_any_step_every_snapshot_is_whole_and_the_next_run_succeeds()
     {
         await using Template template = await Template.MakeAsync();
-        ConcurrentDictionary<string, bool> points = new(StringComparer.Ordinal);
+        ConcurrentBag<string> killedAt = [];
 
         await Parallel.ForEachAsync(_scenarios, async (scenario, _) =>
         {
-            int events = await KillAtEachAsync(scenario, template, points);
-            output.WriteLine($"{scenario}: killed at {events} points");
-            Assert.True(events > 5, $"{scenario} has only {events} events");
+            int killed = await KillAtEachAsync(scenario, template, killedAt);
+            output.WriteLine($"{scenario}: killed at {killed} points");
+            Assert.True(killed > 5, $"{scenario} has only {killed} events");
         });
 
-        string[] missed = [.. Enum.GetNames<SnapshotStep>().Where(name => !points.ContainsKey(name))];
-        Assert.Empty(missed);
+        Kills.AssertAtEvery<SnapshotStep>("point", killedAt);
     }
 
-    private static async Task<int> KillAtEachAsync(
-        string scenario, Template template, ConcurrentDictionary<string, bool> points)
-    {
-        string kinds = Environment.GetEnvironmentVariable("BRANCHING_CRASH_STEPS") ?? "points";
-        for (int n = 1; n < MostEvents; n++)
+    private static Task<int> KillAtEachAsync(
+        string scenario, Template template, ConcurrentBag<string> killedAt) =>
+        new Kills<Scene>
         {
-            using Scene scene = template.Copy();
-            (int exit, List<string> lines) = await RunChildAsync(scene, scenario, n, kinds);
-            foreach (string line in lines.Where(line => line.StartsWith("point ", StringComparison.Ordinal)))
+            Scenario = scenario,
+            Make = template.Copy,
+            Arguments = (scene, n) => [scene.Root, scenario, $"{n}", Kills.Kinds, scene.Shared],
+            Look = (scene, ended, where) => scenario switch
             {
-                points[line["point ".Length..]] = true;
-            }
-
-            string where = $"{scenario} killed after '{lines.LastOrDefault()}'";
-            Assert.True(exit is 0 or 137, $"{where}: exit {exit}\n{string.Join('\n', lines)}");
-            await (scenario switch
-            {
-                "snapshot-take" => scene.AssertTakenOrNotAsync(template, lines.Contains("done"), where),
-                "snapshot-collect" => scene.AssertCollectedOrNotAsync(template, lines.Contains("done"), where),
+                "snapshot-take" => scene.AssertTakenOrNotAsync(template, ended.Finished, where),
+                "snapshot-collect" => scene.AssertCollectedOrNotAsync(template, ended.Finished, where),
                 _ => scene.AssertRestorableAsync(template, where),
-            });
-            if (exit == 0)
-            {
-                return n - 1;
-            }
-        }
-
-        throw new InvalidOperationException($"'{scenario}' did not end after {MostEvents} events.");
-    }
-
-    private static async Task<(int Exit, List<string> Lines)> RunChildAsync(
-        Scene scene, string scenario, int killAt, string kinds)
-    {
-        string program = Path.Combine(AppContext.BaseDirectory, "Branching.Storage.CrashChild.dll");
-        ProcessStartInfo start = new(Environment.ProcessPath is { } path && Path.GetFileName(path) == "dotnet" ? path
-            : "dotnet")
-        {
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-        };
-        foreach (string argument in (string[])[program, scene.Root, scenario, $"{killAt}", kinds, scene.Shared])
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        using Process child = Process.Start(start) ?? throw new InvalidOperationException("The child did not start.");
-        List<string> lines = [];
-        while (await child.StandardOutput.ReadLineAsync() is { } line)
-        {
-            lines.Add(line);
-        }
-
-        await child.WaitForExitAsync();
-        return (child.ExitCode, lines);
-    }
+            },
+            KilledAt = killedAt,
+        }.RunAsync();
 
     /// <summary>
     /// A node with a database, two snapshots of it and a write since, and what each snapshot must hold.

@@ -4,9 +4,9 @@ namespace Branching.Storage.Tests.Branches;
 
 /// <summary>
 /// A child process of a user without rights meets files that it may not enter, read or write: each refusal names the
-/// path, changes nothing, and the same call works once access is given.
+/// path, changes nothing, and the same call works once access is given, in the same process.
 /// </summary>
-public sealed class PermissionTests : IDisposable
+public sealed class PermissionTests(PermissionTests.Nobody nobody) : IClassFixture<PermissionTests.Nobody>, IDisposable
 {
     private const int Refused = 3;
     private readonly TemporaryRoot _root = new();
@@ -128,8 +128,8 @@ public sealed class PermissionTests : IDisposable
         Assert.Contains(path, refusal, StringComparison.Ordinal);
     }
 
-    private static Task<Ended> RunAsync(string scenario, string root) =>
-        ChildProcess.RunAsync(ChildProcess.AsNobody(ChildProcess.Storage(root, scenario)));
+    private Task<Ended> RunAsync(string scenario, string root) =>
+        nobody.Child.RunAsync([root, scenario, "0", "points"]);
 
     private async Task AssertRefusedAsync(string scenario, string named)
     {
@@ -187,5 +187,23 @@ public sealed class PermissionTests : IDisposable
         // Opened here as root, so its files are root's again.
         Access.Allow(_root.Path);
         return string.Join(' ', branches);
+    }
+
+    /// <summary>The child of all these tests, started by the first that is not skipped.</summary>
+    public sealed class Nobody : IAsyncLifetime
+    {
+        private readonly Lazy<ServingChild> _child = new(() => ServingChild.Start(ChildProcess.AsNobody));
+
+        internal ServingChild Child => _child.Value;
+
+        public Task InitializeAsync() => Task.CompletedTask;
+
+        public async Task DisposeAsync()
+        {
+            if (_child.IsValueCreated)
+            {
+                await _child.Value.DisposeAsync();
+            }
+        }
     }
 }

@@ -75,7 +75,8 @@ internal static class SharedScenarios
         "drop" => root.DropDatabaseAsync(_shop, default),
         "release" => root.ReleaseDatabaseAsync(_shop, default),
         "restore" => root.RestoreAsync(
-            _shop, new RestoreRequest(SnapshotId.Parse(run.Arguments[5]), "child", SnapshotBefore: false), null, default),
+            _shop, new RestoreRequest(SnapshotId.Parse(run.Arguments[5]), "child", SnapshotBefore: false), null,
+            default),
         _ => throw new ArgumentException($"No scenario '{scenario}'.", nameof(scenario)),
     };
 }

@@ -63,6 +63,33 @@ public sealed partial class SourceStyleTests
         Assert.Empty(offenders);
     }
 
+    [Fact]
+    public void Usings_are_in_order()
+    {
+        string[] offenders = [.. Repository.SourceFiles("src", "tests", "bench")
+            .Where(file => Directives().Split(File.ReadAllText(file))
+                .Any(part => !AreInOrder(Usings().Matches(part))))
+            .Select(Repository.Relative)];
+
+        Assert.Empty(offenders);
+    }
+
+    /// <summary>
+    /// Between two directives of the preprocessor: namespaces, types, aliases; in each group those of System first.
+    /// </summary>
+    private static bool AreInOrder(IReadOnlyList<Match> usings)
+    {
+        (int Group, bool Other, string Name)[] keys = [.. usings.Select(match =>
+        {
+            string name = match.Groups["name"].Value;
+            int group = match.Groups["alias"].Success ? 2 : match.Groups["static"].Success ? 1 : 0;
+            return (group, !$"{name}.".StartsWith("System.", StringComparison.Ordinal), name);
+        })];
+        return keys.SequenceEqual(keys
+            .OrderBy(key => key.Group).ThenBy(key => key.Other)
+            .ThenBy(key => key.Name, StringComparer.OrdinalIgnoreCase));
+    }
+
     private static int WallOf(string file)
         => file.StartsWith("tests/", StringComparison.Ordinal) ? MaxTestLines : MaxSourceLines;
 
@@ -71,6 +98,14 @@ public sealed partial class SourceStyleTests
         RegexOptions.ExplicitCapture,
         1000)]
     private static partial Regex EmptyCatch();
+
+    [GeneratedRegex(
+        @"^using\s+(?<static>static\s+)?(?<alias>\w+\s*=\s*)?(?<name>[\w.]+)\s*;",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Usings();
+
+    [GeneratedRegex("^#.*$", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Directives();
 
     [GeneratedRegex(@"\basync\s+void\b|^\s*#region\b", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Forbidden();

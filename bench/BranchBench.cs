@@ -75,6 +75,12 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
                 await BranchAsync(parent.Database, $"warm-up/{round}/{i}");
             }
 
+            using (StoreLease branch = await parent.Database.AcquireAsync(
+                BranchName.Parse($"warm-up/{round}/0"), CancellationToken.None))
+            {
+                parent.BranchDirectory = branch.Store.Directory;
+            }
+
             // Beside the same writer as the branches, so that both meet the same disk.
             parent.Disk.AddRange(DiskProbe.Measure(directory, 200));
             quiet.Add(await RestAsync(branches));
@@ -93,6 +99,31 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
 
         parent.PutsQuiet.AddRange(writer.Within(quiet));
         parent.PutsDuring.AddRange(writer.Within(creating));
+        await MeasureBareAsync(parent, round, branches);
+    }
+
+    /// <summary>The same appends and the same operations on files without a database: what is left to the disk.</summary>
+    private async Task MeasureBareAsync(Parent parent, int round, int branches)
+    {
+        List<(long From, long To)> quiet = [];
+        List<(long From, long To)> creating = [];
+        string place = Directory.CreateDirectory(
+            Path.Combine(directory, $"bare-{parent.Megabytes}-{round}")).FullName;
+        BareFiles files = new(place);
+        using BareLog log = new(place, PutsPerSecond);
+        await Task.Delay(_warmUp);
+        quiet.Add(await RestAsync(branches));
+        for (int i = 0; i < branches; i++)
+        {
+            long from = Stopwatch.GetTimestamp();
+            await Task.Run(() => files.Branch(parent.BranchDirectory));
+            creating.Add((from, Stopwatch.GetTimestamp()));
+            await Task.Delay(_pause);
+        }
+
+        quiet.Add(await RestAsync(branches));
+        parent.BareQuiet.AddRange(log.Within(quiet));
+        parent.BareDuring.AddRange(log.Within(creating));
     }
 
     private static async Task<(long From, long To)> RestAsync(int branches)
@@ -141,6 +172,10 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
                 $"parent's puts without: {Latency(quiet)} ({quiet.Count:N0} puts)",
                 string.Create(CultureInfo.InvariantCulture,
                     $"parent's p99 with / without: {during.Percentile(99) / quiet.Percentile(99):F2}"),
+                "bare: the same appends and the same links, files and syncs by two threads, without a database: "
+                    + $"{Latency(parent.BareDuring)}; without the files: {Latency(parent.BareQuiet)}",
+                string.Create(CultureInfo.InvariantCulture,
+                    $"bare p99 with / without: {parent.BareDuring.Percentile(99) / parent.BareQuiet.Percentile(99):F2}"),
             ],
             Peer = $"4 KiB append with fdatasync, same disk and time: {Latency(parent.Disk)}",
         });
@@ -181,6 +216,13 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
         public Samples PutsQuiet { get; } = new();
 
         public Samples PutsDuring { get; } = new();
+
+        public Samples BareQuiet { get; } = new();
+
+        public Samples BareDuring { get; } = new();
+
+        /// <summary>A branch's store, the model of what the bare files are like.</summary>
+        public string BranchDirectory { get; set; } = "";
 
         public static async Task<Parent> LoadAsync(string directory, int megabytes)
         {

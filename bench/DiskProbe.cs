@@ -30,7 +30,8 @@ internal static partial class DiskProbe
         return samples;
     }
 
-    private static void Sync(SafeFileHandle handle)
+    /// <summary>As RocksDB syncs its log.</summary>
+    public static void Sync(SafeFileHandle handle)
     {
         if (!OperatingSystem.IsLinux())
         {

@@ -121,6 +121,7 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
         List<(long From, long To)> quiet = [];
         List<(long From, long To)> during = [];
         int taken = 0;
+        int files = 0;
         long sent = 0;
         PacedWriter writer = new(owner.Store, PutsPerSecond, owner.Records);
         await using (writer)
@@ -136,6 +137,7 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
                 {
                     SnapshotResult result = await owner.TakeAsync(evenIfUnchanged: true);
                     taken++;
+                    files += result.SentFiles + 1; // And the manifest.
                     sent += result.SentBytes;
                 }
 
@@ -144,6 +146,7 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
         }
 
         (Samples without, Samples with) = (writer.Within(quiet), writer.Within(during));
+        (Samples bareWithout, Samples bareWith) = await MeasureBareAsync(owner, window, taken, files, sent);
         report.Print(new Row("snapshot", $"writes during snapshots of {owner.Megabytes:N0} MB",
             "Latency of synced puts while one snapshot follows the other, beside the same without.")
         {
@@ -152,10 +155,51 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
             Runs = Invariant($"{Rounds} windows of {window.TotalSeconds:N0} s each way, in turn; ")
                 + Invariant($"{taken} snapshots, {sent:N0} bytes sent"),
             Result = Latency(with),
+            Details =
+            [
+                $"bare: the same appends and the same links, files and syncs without a database: {Latency(bareWith)}",
+                $"bare, without the files: {Latency(bareWithout)}",
+                Invariant($"bare p99.9 with / without: ")
+                    + Invariant($"{bareWith.Percentile(99.9) / bareWithout.Percentile(99.9):F2}"),
+            ],
             Peer = $"without snapshots: {Latency(without)}",
             Ratio = Invariant($"{with.Percentile(99.9) / without.Percentile(99.9):F2} at p99.9 (goal <= 1.2), ")
                 + Invariant($"{with.Percentile(99) / without.Percentile(99):F2} at p99"),
         });
+    }
+
+    /// <summary>
+    /// The same appends and the same operations on files, at the same pace, without a database: the disk's share.
+    /// </summary>
+    private async Task<(Samples Without, Samples With)> MeasureBareAsync(
+        Owner owner, TimeSpan window, int taken, int files, long sent)
+    {
+        List<(long From, long To)> quiet = [];
+        List<(long From, long To)> during = [];
+        string place = Directory.CreateDirectory(Path.Combine(directory, "bare")).FullName;
+        string[] links = Directory.GetFiles(owner.Store.Directory, "*.sst");
+        long pace = (long)(window.TotalSeconds * Rounds / taken * Stopwatch.Frequency);
+        BareFiles bare = new(place);
+        using BareLog log = new(place, PutsPerSecond);
+        await Task.Delay(_warmUp);
+        for (int round = 0; round < Rounds; round++)
+        {
+            long from = Stopwatch.GetTimestamp();
+            await Task.Delay(window);
+            quiet.Add((from, Stopwatch.GetTimestamp()));
+            from = Stopwatch.GetTimestamp();
+            await Task.Run(() =>
+            {
+                for (long due = from; Stopwatch.GetElapsedTime(from) < window; due += pace)
+                {
+                    bare.Snapshot(links, files / taken, sent / taken);
+                    Pause.Until(due + pace);
+                }
+            });
+            during.Add((from, Stopwatch.GetTimestamp()));
+        }
+
+        return (log.Within(quiet), log.Within(during));
     }
 
     private static string Latency(Samples samples) => Invariant(

@@ -14,12 +14,18 @@ public static class RocksDbLibrary
     private static readonly Lock _gate = new();
     private static volatile LoadedLibrary? _loaded;
     private static nint _handle;
-    private static string? _preferredPath;
+    private static string? _preferredPath =
+        Environment.GetEnvironmentVariable(PathVariable) is { Length: > 0 } path ? path : null;
+
+    /// <summary>The environment variable that <see cref="PreferredPath"/> starts with:
+    /// <c>BRANCHING_ROCKSDB_LIBRARY</c>.</summary>
+    public const string PathVariable = "BRANCHING_ROCKSDB_LIBRARY";
 
     /// <summary>The oldest RocksDB the binding works with: 7.8.</summary>
     public static Version MinimumVersion { get; } = new(7, 8);
 
-    /// <summary>A library file to try before every other place; <see langword="null"/> by default.</summary>
+    /// <summary>A library file to try before every other place. By default what <see cref="PathVariable"/> says, else
+    /// <see langword="null"/>.</summary>
     /// <exception cref="InvalidOperationException">Set to something else after the library was loaded.</exception>
     public static string? PreferredPath
     {

@@ -105,10 +105,9 @@ public sealed partial class LocalStore
         }
     }
 
-    /// <summary>Called by the writer after each group.</summary>
-    private void NoteWritten(long bytes)
+    /// <summary>Called by the writer after each group, with the tail that it made.</summary>
+    private void NoteWritten(long bytes, long tail)
     {
-        long tail = Interlocked.Add(ref _tailBytes, bytes);
         if (tail >= _options.BranchedTailBytes && IsBranched)
         {
             SendFlush();

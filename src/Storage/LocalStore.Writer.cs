@@ -263,8 +263,9 @@ public sealed partial class LocalStore : IWriteView
             instruments!.CommitTook(_time.GetElapsedTime(start), sync);
         }
 
+        long tail = Interlocked.Add(ref _tailBytes, bytes);
         Acknowledge(group, end);
-        NoteWritten(bytes); // May start a flush, which no answer has to wait for.
+        NoteWritten(bytes, tail); // May start a flush, which no answer has to wait for.
         return true;
     }
 

@@ -17,9 +17,10 @@ internal static class NativeError
         ("Operation timed out: Timeout waiting to lock key", RocksDbStatus.LockTimedOut),
         ("Operation timed out", RocksDbStatus.TimedOut),
         ("Operation expired", RocksDbStatus.Expired),
+        ("Operation aborted: Failed to acquire lock due to max_num_locks limit", RocksDbStatus.LockLimit), // 11
         ("Operation aborted", RocksDbStatus.Aborted),
         ("Resource busy: Deadlock", RocksDbStatus.Deadlock),
-        ("Resource busy: Failed to acquire lock due to max_num_locks limit", RocksDbStatus.LockLimit),
+        ("Resource busy: Failed to acquire lock due to max_num_locks limit", RocksDbStatus.LockLimit), // 7
         ("Resource busy", RocksDbStatus.Busy),
         ("Operation failed. Try again", RocksDbStatus.TryAgain),
         ("Column family dropped", RocksDbStatus.InvalidArgument),

@@ -10,7 +10,8 @@ internal sealed class BenchOptions
 
     public const string Usage = """
         usage: ./dev bench [ROW ...] [--quick] [--records N] [--runs R] [--seconds S] [--sizes MB,MB,...]
-                           [--branches N] [--rounds N] [--set KEY=VALUE] [--only TEXT] [--dir DIRECTORY]
+                           [--branches N] [--rounds N] [--set KEY=VALUE] [--rocksdb-js PLACE] [--only TEXT]
+                           [--dir DIRECTORY]
 
         rows (default: all)
           binding   the RocksDB binding beside db_bench
@@ -30,6 +31,9 @@ internal sealed class BenchOptions
         --branches  branches created per size (default 50)
         --rounds    kills of the failover row (default 20)
         --set       a setting for the nodes of the failover row, as in Branching:Membership:Votes=2; repeatable
+        --rocksdb-js
+                    what npm installs as the peer of the engine row, for example a folder in which the package was
+                    built (default: the registry's newest version)
         --only      only measurements whose name contains the text, for example "scan" (binding, store, engine)
         --dir       where the temporary data goes (default: a new directory in the system's temporary folder);
                     a new directory is made in it and removed at the end
@@ -51,6 +55,9 @@ internal sealed class BenchOptions
     public List<string> NodeSettings { get; } = [];
 
     public int[] SizesMegabytes { get; private set; } = [10, 100, 1000];
+
+    /// <summary>What npm installs as the peer of the engine row; empty: from the registry.</summary>
+    public string NodePackage { get; private set; } = "";
 
     public string Only { get; private set; } = "";
 
@@ -104,6 +111,8 @@ internal sealed class BenchOptions
                 return Text(argument, rest, NodeSettings.Add);
             case "--sizes":
                 return Sizes(rest);
+            case "--rocksdb-js":
+                return Text(argument, rest, value => NodePackage = value);
             case "--only":
                 return Text(argument, rest, value => Only = value);
             case "--dir":

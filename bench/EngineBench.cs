@@ -36,7 +36,7 @@ internal sealed class EngineBench(BenchOptions options, Report report, DbBench? 
 
     public async Task RunAsync()
     {
-        (NodePeer? node, string? missing) = await NodePeer.StartAsync(directory);
+        (NodePeer? node, string? missing) = await NodePeer.StartAsync(directory, options.NodePackage);
         try
         {
             using EngineWork work = new(directory, _records, options.Records);

@@ -49,11 +49,13 @@ internal sealed class NodePeer : IAsyncDisposable
     public string Version { get; private set; } = "?";
 
     /// <summary>Installs and starts the peer.</summary>
+    /// <param name="directory">Where its own directory is made.</param>
+    /// <param name="source">What npm is to install; the registry's newest version when empty.</param>
     /// <returns>The peer, or why there is none.</returns>
-    public static async Task<(NodePeer? Peer, string? Missing)> StartAsync(string directory)
+    public static async Task<(NodePeer? Peer, string? Missing)> StartAsync(string directory, string source)
     {
         string place = Directory.CreateDirectory(Path.Combine(directory, "node")).FullName;
-        if (await InstallAsync(place) is { } missing)
+        if (await InstallAsync(place, source.Length > 0 ? source : Package) is { } missing)
         {
             return (null, missing);
         }
@@ -72,7 +74,7 @@ internal sealed class NodePeer : IAsyncDisposable
         catch (InvalidOperationException e)
         {
             await peer.DisposeAsync();
-            return (null, $"skipped: {Package} was installed but does not start: {e.Message}");
+            return (null, $"skipped: {Package} was installed but does not start: {e.Message.ReplaceLineEndings(" ")}");
         }
     }
 
@@ -113,13 +115,13 @@ internal sealed class NodePeer : IAsyncDisposable
             : throw new InvalidOperationException($"it ended: {_errors.ToString().Trim()}");
     }
 
-    private static async Task<string?> InstallAsync(string place)
+    private static async Task<string?> InstallAsync(string place, string source)
     {
         await File.WriteAllTextAsync(Path.Combine(place, "package.json"), """{ "private": true, "type": "module" }""");
         try
         {
             using Process npm = Start(
-                "npm", ["install", "--no-audit", "--no-fund", "--no-progress", Package], place, withInput: false);
+                "npm", ["install", "--no-audit", "--no-fund", "--no-progress", source], place, withInput: false);
             using CancellationTokenSource deadline = new(_installTimeout);
             Task<string> errors = npm.StandardError.ReadToEndAsync(deadline.Token);
             Task<string> output = npm.StandardOutput.ReadToEndAsync(deadline.Token);

@@ -103,6 +103,12 @@ public sealed class DatabaseOptions
     /// <summary>Bytes of all memtables of this database that force a flush; zero for no limit. Default: 0.</summary>
     public long DbWriteBufferBytes { get; set; }
 
+    /// <summary>Whether the database's identity is kept in its MANIFEST, too, where it overrules the file
+    /// <c>IDENTITY</c>. Then a checkpoint that is opened as a database of its own keeps the identity of the one it was
+    /// made of. RocksDB 9.6 and newer; its own default is <see langword="true"/> since 9.7. Default
+    /// <see langword="false"/>.</summary>
+    public bool IdentityInManifest { get; set; }
+
     /// <summary>Whether a flush of several families is all or nothing. Default: no.</summary>
     public bool AtomicFlush { get; set; }
 
@@ -222,9 +228,20 @@ public sealed class DatabaseOptions
         Native.rocksdb_options_set_WAL_ttl_seconds(options, (ulong)WalTimeToLive.TotalSeconds);
         Native.rocksdb_options_set_WAL_size_limit_MB(options, (ulong)(WalSizeLimitBytes >> 20));
         Native.rocksdb_options_set_max_subcompactions(options, (uint)MaxSubcompactions);
+        ApplyIdentity(options);
         ApplyStatistics(options);
 
         WriteBufferManager?.ApplyTo(options);
+    }
+
+    private unsafe void ApplyIdentity(OptionsHandle options)
+    {
+        const string Function = "rocksdb_options_set_write_dbid_to_manifest";
+        if (IdentityInManifest || OptionalNative.TryGet(Function, out _))
+        {
+            var set = (delegate* unmanaged<nint, byte, void>)OptionalNative.Get(Function, "RocksDB 9.6");
+            set(options.DangerousGetHandle(), Flag.Of(IdentityInManifest));
+        }
     }
 
     private unsafe void ApplyStatistics(OptionsHandle options)

@@ -26,8 +26,14 @@ public sealed class StoreResourcesTests
         }
 
         test.Resources.RunUpkeep();
+        foreach (LocalStore store in large)
+        {
+            // Where RocksDB keeps the budget itself (8.9 and newer), the store that is written to is looked at.
+            await WriteAsync(store, Put("k", "v"));
+        }
+
         await Waiting.UntilAsync(
-            () => large.Sum(store => store.GetStatistics().BackgroundFlushes) >= 2
+            () => large.Count(store => store.GetStatistics().MemtableBytes < 1 << 20) >= 2
                 && test.Resources.MemtableBytes <= 8 << 20,
             "two flushes and memory within the budget");
 

@@ -102,7 +102,7 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
         await MeasureBareAsync(parent, round, branches);
     }
 
-    /// <summary>The same appends and the same operations on files without a database: what is left to the disk.</summary>
+    /// <summary>The same appends and operations on files without a database: the disk's share.</summary>
     private async Task MeasureBareAsync(Parent parent, int round, int branches)
     {
         List<(long From, long To)> quiet = [];
@@ -154,6 +154,7 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
     private void Print(Parent parent)
     {
         (Samples quiet, Samples during) = (parent.PutsQuiet, parent.PutsDuring);
+        double bareRatio = parent.BareDuring.Percentile(99) / parent.BareQuiet.Percentile(99);
         string name = string.Create(CultureInfo.InvariantCulture, $"branch of {parent.Megabytes:N0} MB");
         report.Print(new Row("branch", name,
             "From asking for a branch until its first synced put is acknowledged and read back.")
@@ -174,8 +175,7 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
                     $"parent's p99 with / without: {during.Percentile(99) / quiet.Percentile(99):F2}"),
                 "bare: the same appends and the same links, files and syncs by two threads, without a database: "
                     + $"{Latency(parent.BareDuring)}; without the files: {Latency(parent.BareQuiet)}",
-                string.Create(CultureInfo.InvariantCulture,
-                    $"bare p99 with / without: {parent.BareDuring.Percentile(99) / parent.BareQuiet.Percentile(99):F2}"),
+                string.Create(CultureInfo.InvariantCulture, $"bare p99 with / without: {bareRatio:F2}"),
             ],
             Peer = $"4 KiB append with fdatasync, same disk and time: {Latency(parent.Disk)}",
         });

@@ -51,7 +51,8 @@ internal static class LibraryPlaces
     {
         if (!string.IsNullOrEmpty(preferred))
         {
-            yield return new LibraryPlace(Path.GetFullPath(preferred), "PreferredPath, or the variable BRANCHING_ROCKSDB_LIBRARY");
+            yield return new LibraryPlace(
+                Path.GetFullPath(preferred), $"PreferredPath, or the variable {RocksDbLibrary.PathVariable}");
         }
 
         yield return new LibraryPlace(Path.Combine(applicationDirectory, PlainName), "beside the application");

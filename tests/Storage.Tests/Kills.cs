@@ -5,8 +5,8 @@ namespace Branching.Storage.Tests;
 /// <summary>
 /// Runs a scenario of the child once to its end and then once for each chosen event, each time in a new scene, and
 /// looks at every scene after the kill. By default all these runs share one process: each stands at its event, and
-/// SIGKILL then ends all of them. With BRANCHING_CRASH_STEPS=all every event is chosen and each run has a process, which
-/// dies in the event itself.
+/// SIGKILL then ends all of them. With BRANCHING_CRASH_STEPS=all every event is chosen and each run has a process,
+/// which dies in the event itself.
 /// </summary>
 internal sealed class Kills<TScene>
     where TScene : IDisposable
@@ -90,7 +90,8 @@ internal sealed class Kills<TScene>
         {
             string where = ended.Exit == 0 ? $"{Scenario} to its end" : $"{Scenario} killed at '{ended.At}'";
             Assert.True(ended.Exit is 0 or Ended.Killed, $"{where}: {ended}");
-            // Alone, a number is not the same event in each run (leases are renewed by the clock): what was passed counts.
+            // Alone, a number is not the same event in each run, for leases are renewed by the clock: what was passed
+            // counts.
             string[] stopped = ended.Exit == Ended.Killed ? [ended.At] : [];
             foreach (string at in Kills.AtEveryStep ? ended.Events : stopped)
             {

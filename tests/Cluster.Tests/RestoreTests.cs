@@ -93,9 +93,11 @@ public sealed class RestoreTests(SharedStorageCluster cluster) : IClassFixture<S
         await cluster.Grains.SnapshotAsync(name, new TakeSnapshotRequest(RemoveSource: true, RequestedBy: "test"));
 
         Assert.False(Directory.Exists(Path.Combine(owner.DataRoot, "databases", name)));
-        Assert.Equal(
-            DatabaseState.AtRest,
-            (await cluster.Nodes.Coordinator.ListDatabasesAsync()).Single(one => one.Name == name).State);
+        DatabaseState state = default;
+        await Waiting.UntilAsync(
+            async () => (state = (await cluster.Nodes.Coordinator.ListDatabasesAsync())
+                .Single(one => one.Name == name).State) == DatabaseState.AtRest,
+            () => $"the database at rest, not {state}");
         Assert.Equal("v", await NodeCluster.RetryAsync<string?>(async () => await database.ReadAsync("k")));
     }
 

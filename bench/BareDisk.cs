@@ -30,20 +30,23 @@ internal sealed class BareLog : IDisposable
     }
 
     /// <summary>Stops; then says the latencies of the puts that were due within any of the windows.</summary>
-    public Samples Within(IReadOnlyList<(long From, long To)> windows)
+    public Samples Within(Windows windows)
     {
-        _stop.Cancel();
-        _thread.Join();
-        return new(_puts.Where(put => windows.Any(window => put.DueAt >= window.From && put.DueAt <= window.To))
-            .Select(put => put.Milliseconds));
+        Stop();
+        return windows.Of(_puts);
     }
 
     public void Dispose()
     {
-        _stop.Cancel();
-        _thread.Join();
+        Stop();
         _file.Dispose();
         _stop.Dispose();
+    }
+
+    private void Stop()
+    {
+        _stop.Cancel();
+        _thread.Join();
     }
 
     private void Write()
@@ -101,10 +104,7 @@ internal sealed class BareFiles(string directory)
     {
         string name = Path.Combine(directory, $"bare-{_next++}");
         string made = Directory.CreateDirectory(name + ".tmp").FullName;
-        foreach (FileInfo table in new DirectoryInfo(store).EnumerateFiles("*.sst"))
-        {
-            LocalFiles.TryCreateHardLink(table.FullName, Path.Combine(made, table.Name), out _);
-        }
+        Link(Directory.EnumerateFiles(store, "*.sst"), made);
 
         int manifest = Length(store, "MANIFEST-*");
         Put(made, "MANIFEST-1", manifest);
@@ -139,11 +139,7 @@ internal sealed class BareFiles(string directory)
     public void Snapshot(IReadOnlyList<string> links, int files, long bytes)
     {
         string pinned = Directory.CreateDirectory(Path.Combine(directory, $"bare-{_next++}")).FullName;
-        foreach (string link in links)
-        {
-            LocalFiles.TryCreateHardLink(link, Path.Combine(pinned, Path.GetFileName(link)), out _);
-        }
-
+        Link(links, pinned);
         LocalFiles.FlushDirectory(pinned);
         for (int i = 0; i < files; i++)
         {
@@ -156,6 +152,14 @@ internal sealed class BareFiles(string directory)
         }
 
         Directory.Delete(pinned, recursive: true);
+    }
+
+    private static void Link(IEnumerable<string> files, string to)
+    {
+        foreach (string file in files)
+        {
+            LocalFiles.TryCreateHardLink(file, Path.Combine(to, Path.GetFileName(file)), out _);
+        }
     }
 
     private static int Length(string store, string pattern) =>

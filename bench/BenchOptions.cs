@@ -56,8 +56,8 @@ internal sealed class BenchOptions
 
     public int[] SizesMegabytes { get; private set; } = [10, 100, 1000];
 
-    /// <summary>What npm installs as the peer of the engine row; empty: from the registry.</summary>
-    public string NodePackage { get; private set; } = "";
+    /// <summary>What npm installs as the peer of the engine row.</summary>
+    public string NodePackage { get; private set; } = NodePeer.Package;
 
     public string Only { get; private set; } = "";
 

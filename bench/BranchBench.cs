@@ -64,8 +64,8 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
     private async Task MeasureAsync(Parent parent, int round)
     {
         int branches = Math.Max(1, options.Branches / Rounds);
-        List<(long From, long To)> quiet = [];
-        List<(long From, long To)> creating = [];
+        Windows quiet = new();
+        Windows creating = new();
         PacedWriter writer = new(parent.Store, PutsPerSecond, parent.Records);
         await using (writer)
         {
@@ -83,20 +83,11 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
 
             // Beside the same writer as the branches, so that both meet the same disk.
             parent.Disk.AddRange(DiskProbe.Measure(directory, 200));
-            quiet.Add(await RestAsync(branches));
-            for (int i = 0; i < branches; i++)
-            {
-                long from = Stopwatch.GetTimestamp();
-                parent.Created.Add(await BranchAsync(parent.Database, $"branch/{round}/{i}"));
-                long to = Stopwatch.GetTimestamp();
-                creating.Add((from, to));
-                parent.Ready.Add(Stopwatch.GetElapsedTime(from, to).TotalMilliseconds);
-                await Task.Delay(_pause);
-            }
-
-            quiet.Add(await RestAsync(branches));
+            await CreateAsync(branches, quiet, creating, async i =>
+                parent.Created.Add(await BranchAsync(parent.Database, $"branch/{round}/{i}")));
         }
 
+        parent.Ready.AddRange(new Samples(creating.Milliseconds));
         parent.PutsQuiet.AddRange(writer.Within(quiet));
         parent.PutsDuring.AddRange(writer.Within(creating));
         await MeasureBareAsync(parent, round, branches);
@@ -105,32 +96,31 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
     /// <summary>The same appends and operations on files without a database: the disk's share.</summary>
     private async Task MeasureBareAsync(Parent parent, int round, int branches)
     {
-        List<(long From, long To)> quiet = [];
-        List<(long From, long To)> creating = [];
+        Windows quiet = new();
+        Windows creating = new();
         string place = Directory.CreateDirectory(
             Path.Combine(directory, $"bare-{parent.Megabytes}-{round}")).FullName;
         BareFiles files = new(place);
         using BareLog log = new(place, PutsPerSecond);
         await Task.Delay(_warmUp);
-        quiet.Add(await RestAsync(branches));
-        for (int i = 0; i < branches; i++)
-        {
-            long from = Stopwatch.GetTimestamp();
-            await Task.Run(() => files.Branch(parent.BranchDirectory));
-            creating.Add((from, Stopwatch.GetTimestamp()));
-            await Task.Delay(_pause);
-        }
-
-        quiet.Add(await RestAsync(branches));
+        await CreateAsync(branches, quiet, creating, _ => Task.Run(() => files.Branch(parent.BranchDirectory)));
         parent.BareQuiet.AddRange(log.Within(quiet));
         parent.BareDuring.AddRange(log.Within(creating));
     }
 
-    private static async Task<(long From, long To)> RestAsync(int branches)
+    /// <summary>Creates branches, with a pause after each, between two times without.</summary>
+    private static async Task CreateAsync(int branches, Windows quiet, Windows creating, Func<int, Task> create)
     {
-        long from = Stopwatch.GetTimestamp();
-        await Task.Delay(_pause * Math.Max(10, branches / 2));
-        return (from, Stopwatch.GetTimestamp());
+        Task RestAsync() => Task.Delay(_pause * Math.Max(10, branches / 2));
+
+        await quiet.AddAsync(RestAsync);
+        for (int i = 0; i < branches; i++)
+        {
+            await creating.AddAsync(() => create(i));
+            await Task.Delay(_pause);
+        }
+
+        await quiet.AddAsync(RestAsync);
     }
 
     /// <summary>Creates a branch, puts (synced) and gets; returns the milliseconds of the creation alone.</summary>

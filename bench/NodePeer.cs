@@ -50,12 +50,12 @@ internal sealed class NodePeer : IAsyncDisposable
 
     /// <summary>Installs and starts the peer.</summary>
     /// <param name="directory">Where its own directory is made.</param>
-    /// <param name="source">What npm is to install; the registry's newest version when empty.</param>
+    /// <param name="source">What npm is to install; <see cref="Package"/> for the registry's newest version.</param>
     /// <returns>The peer, or why there is none.</returns>
     public static async Task<(NodePeer? Peer, string? Missing)> StartAsync(string directory, string source)
     {
         string place = Directory.CreateDirectory(Path.Combine(directory, "node")).FullName;
-        if (await InstallAsync(place, source.Length > 0 ? source : Package) is { } missing)
+        if (await InstallAsync(place, source) is { } missing)
         {
             return (null, missing);
         }

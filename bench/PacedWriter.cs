@@ -36,10 +36,8 @@ internal sealed class PacedWriter : IAsyncDisposable
         pace.Start();
     }
 
-    /// <summary>Latencies of the puts that were due within any of the windows (timestamps).</summary>
-    public Samples Within(IReadOnlyList<(long From, long To)> windows)
-        => new(_puts.Where(put => windows.Any(window => put.DueAt >= window.From && put.DueAt <= window.To))
-            .Select(put => put.Milliseconds));
+    /// <summary>Latencies of the puts that were due within any of the windows.</summary>
+    public Samples Within(Windows windows) => windows.Of(_puts);
 
     /// <summary>Stops and waits for the last answer.</summary>
     public async ValueTask DisposeAsync()

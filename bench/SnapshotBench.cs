@@ -118,21 +118,16 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
     private async Task MeasureWritersAsync(Owner owner)
     {
         TimeSpan window = TimeSpan.FromSeconds(options.Seconds * 5);
-        List<(long From, long To)> quiet = [];
-        List<(long From, long To)> during = [];
+        Windows quiet = new();
+        Windows during = new();
         int taken = 0;
         int files = 0;
         long sent = 0;
         PacedWriter writer = new(owner.Store, PutsPerSecond, owner.Records);
         await using (writer)
         {
-            await Task.Delay(_warmUp);
-            for (int round = 0; round < Rounds; round++)
+            await TakeTurnsAsync(window, quiet, during, async from =>
             {
-                long from = Stopwatch.GetTimestamp();
-                await Task.Delay(window);
-                quiet.Add((from, Stopwatch.GetTimestamp()));
-                from = Stopwatch.GetTimestamp();
                 while (Stopwatch.GetElapsedTime(from) < window)
                 {
                     SnapshotResult result = await owner.TakeAsync(evenIfUnchanged: true);
@@ -140,9 +135,7 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
                     files += result.SentFiles + 1; // And the manifest.
                     sent += result.SentBytes;
                 }
-
-                during.Add((from, Stopwatch.GetTimestamp()));
-            }
+            });
         }
 
         (Samples without, Samples with) = (writer.Within(quiet), writer.Within(during));
@@ -159,8 +152,7 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
             [
                 $"bare: the same appends and the same links, files and syncs without a database: {Latency(bareWith)}",
                 $"bare, without the files: {Latency(bareWithout)}",
-                Invariant($"bare p99.9 with / without: ")
-                    + Invariant($"{bareWith.Percentile(99.9) / bareWithout.Percentile(99.9):F2}"),
+                Invariant($"bare p99.9 with / without: {bareWith.Percentile(99.9) / bareWithout.Percentile(99.9):F2}"),
             ],
             Peer = $"without snapshots: {Latency(without)}",
             Ratio = Invariant($"{with.Percentile(99.9) / without.Percentile(99.9):F2} at p99.9 (goal <= 1.2), ")
@@ -174,32 +166,35 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
     private async Task<(Samples Without, Samples With)> MeasureBareAsync(
         Owner owner, TimeSpan window, int taken, int files, long sent)
     {
-        List<(long From, long To)> quiet = [];
-        List<(long From, long To)> during = [];
+        Windows quiet = new();
+        Windows during = new();
         string place = Directory.CreateDirectory(Path.Combine(directory, "bare")).FullName;
         string[] links = Directory.GetFiles(owner.Store.Directory, "*.sst");
         long pace = (long)(window.TotalSeconds * Rounds / taken * Stopwatch.Frequency);
         BareFiles bare = new(place);
         using BareLog log = new(place, PutsPerSecond);
+        await TakeTurnsAsync(window, quiet, during, from => Task.Run(() =>
+        {
+            for (long due = from; Stopwatch.GetElapsedTime(from) < window; due += pace)
+            {
+                bare.Snapshot(links, files / taken, sent / taken);
+                Pause.Until(due + pace);
+            }
+        }));
+        return (log.Within(quiet), log.Within(during));
+    }
+
+    /// <summary>After a warm-up, windows without and with what is measured, which is told when its window began.
+    /// </summary>
+    private static async Task TakeTurnsAsync(
+        TimeSpan window, Windows quiet, Windows during, Func<long, Task> measured)
+    {
         await Task.Delay(_warmUp);
         for (int round = 0; round < Rounds; round++)
         {
-            long from = Stopwatch.GetTimestamp();
-            await Task.Delay(window);
-            quiet.Add((from, Stopwatch.GetTimestamp()));
-            from = Stopwatch.GetTimestamp();
-            await Task.Run(() =>
-            {
-                for (long due = from; Stopwatch.GetElapsedTime(from) < window; due += pace)
-                {
-                    bare.Snapshot(links, files / taken, sent / taken);
-                    Pause.Until(due + pace);
-                }
-            });
-            during.Add((from, Stopwatch.GetTimestamp()));
+            await quiet.AddAsync(() => Task.Delay(window));
+            await during.AddAsync(() => measured(Stopwatch.GetTimestamp()));
         }
-
-        return (log.Within(quiet), log.Within(during));
     }
 
     private static string Latency(Samples samples) => Invariant(

@@ -16,9 +16,7 @@ internal static class BackupScenarios
     {
         string root = run.Root;
         string scenario = run.Scenario[Prefix.Length..];
-        using StoreResources resources = new(
-            new StorageOptions { DataRoot = root, BlockCacheBytes = 8 << 20, MemtableBudgetBytes = 32 << 20 },
-            NullLogger.Instance, TimeProvider.System);
+        using StoreResources resources = new(Program.OptionsFor(run), NullLogger.Instance, TimeProvider.System);
         if (scenario == "hold")
         {
             await using LocalStore held = Open(Path.Combine(root, "restored"), resources);

@@ -9,7 +9,7 @@ namespace Branching.RocksDb.Interop;
 /// So when databases are open, the process ends without that. Nothing is lost by it: every write that was answered is
 /// with the operating system, or on the disk where it was asked for.
 /// </remarks>
-internal static partial class ProcessEnd
+internal static unsafe class ProcessEnd
 {
     private static int _open;
 
@@ -31,12 +31,9 @@ internal static partial class ProcessEnd
         if (Volatile.Read(ref _open) > 0 && OperatingSystem.IsLinux()
             && NativeLibrary.TryLoad(C, typeof(ProcessEnd).Assembly, null, out nint library)
             && NativeLibrary.TryGetExport(library, "_exit", out nint end)
-            && NativeLibrary.TryGetExport(library, "on_exit", out _)) // GNU's only.
+            && NativeLibrary.TryGetExport(library, "on_exit", out nint register)) // GNU's only.
         {
-            _ = on_exit(end, 0);
+            _ = ((delegate* unmanaged<nint, nint, int>)register)(end, 0);
         }
     }
-
-    [LibraryImport("libc")]
-    private static partial int on_exit(nint function, nint argument);
 }

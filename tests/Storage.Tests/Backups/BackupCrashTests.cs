@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Branching.Storage.Backups;
 using Branching.Storage.Snapshots;
+using Branching.Storage.Tests.Branches;
 using Branching.Storage.Tests.Snapshots;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit.Abstractions;
@@ -86,7 +87,7 @@ public sealed class BackupCrashTests(ITestOutputHelper output)
             await house.Store.DisposeAsync();
             foreach (string name in (string[])["store", "backups", "restored"])
             {
-                CopyTree(Path.Combine(house.Root, name), Path.Combine(template.Root, name));
+                TemporaryRoot.CopyTree(Path.Combine(house.Root, name), Path.Combine(template.Root, name));
             }
 
             return template;
@@ -105,7 +106,7 @@ public sealed class BackupCrashTests(ITestOutputHelper output)
         {
             _template = template;
             Root = Directory.CreateTempSubdirectory("branching-backup-").FullName;
-            CopyTree(template.Root, Root);
+            TemporaryRoot.CopyTree(template.Root, Root);
             _resources = new StoreResources(
                 new StorageOptions { DataRoot = Root, BlockCacheBytes = 8 << 20 }, NullLogger.Instance,
                 TimeProvider.System);
@@ -223,19 +224,5 @@ public sealed class BackupCrashTests(ITestOutputHelper output)
 
         private LocalStore Open(string directory) => LocalStore.Open(
             directory, "a store", _resources, create: false, NullLogger.Instance, TimeProvider.System);
-    }
-
-    private static void CopyTree(string from, string to)
-    {
-        Directory.CreateDirectory(to);
-        foreach (string directory in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))
-        {
-            Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, directory)));
-        }
-
-        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
-        {
-            File.Copy(file, Path.Combine(to, Path.GetRelativePath(from, file)), overwrite: true);
-        }
     }
 }

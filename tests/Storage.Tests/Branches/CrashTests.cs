@@ -118,7 +118,7 @@ public sealed class CrashTests(ITestOutputHelper output)
             Make = () =>
             {
                 TemporaryRoot root = new();
-                CopyTree(template.Path, root.Path);
+                TemporaryRoot.CopyTree(template.Path, root.Path);
                 return root;
             },
             Arguments = (root, n) => [root.Path, scenario, $"{n}", Kills.Kinds],
@@ -177,7 +177,7 @@ public sealed class CrashTests(ITestOutputHelper output)
     /// <summary>A root with something of each kind for the start to reconcile.</summary>
     private static async Task PrepareDebrisAsync(TemporaryRoot root, TemporaryRoot template)
     {
-        CopyTree(template.Path, root.Path);
+        TemporaryRoot.CopyTree(template.Path, root.Path);
         string database = root.DatabasePath;
         string stores = Path.Combine(database, "stores");
         string catalog = Directory.GetFiles(Path.Combine(database, "catalog")).Single();
@@ -222,17 +222,4 @@ public sealed class CrashTests(ITestOutputHelper output)
             .Where(path => !path.Contains("stores/", StringComparison.Ordinal) || path.Count(c => c == '/') <= 3)
             .Where(path => !path.Contains("quarantine/", StringComparison.Ordinal) || path.Count(c => c == '/') <= 3)
             .Order(StringComparer.Ordinal)];
-
-    private static void CopyTree(string from, string to)
-    {
-        foreach (string directory in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))
-        {
-            Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, directory)));
-        }
-
-        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
-        {
-            File.Copy(file, Path.Combine(to, Path.GetRelativePath(from, file)), overwrite: true);
-        }
-    }
 }

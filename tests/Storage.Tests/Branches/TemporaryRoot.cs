@@ -14,6 +14,21 @@ internal sealed class TemporaryRoot(string? existing = null) : IDisposable
 
     public string DatabasePath => System.IO.Path.Combine(Path, "databases", Shop.Value);
 
+    /// <summary>Copies a tree of files that nobody has open.</summary>
+    public static void CopyTree(string from, string to)
+    {
+        Directory.CreateDirectory(to);
+        foreach (string directory in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))
+        {
+            Directory.CreateDirectory(to + directory[from.Length..]);
+        }
+
+        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            File.Copy(file, to + file[from.Length..], overwrite: true);
+        }
+    }
+
     public static StorageOptions OptionsFor(string path) => new()
     {
         DataRoot = path,

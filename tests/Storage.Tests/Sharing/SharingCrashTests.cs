@@ -139,8 +139,8 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
         public Copy CopyFor(Nodes node)
         {
             Copy copy = new();
-            Taking.CopyTree(node == Nodes.Half ? _halfShared.Path : _nodes.Directory, copy.Shared);
-            Taking.CopyTree(_roots[node].Path, copy.Root.Path);
+            TemporaryRoot.CopyTree(node == Nodes.Half ? _halfShared.Path : _nodes.Directory, copy.Shared);
+            TemporaryRoot.CopyTree(_roots[node].Path, copy.Root.Path);
             return copy;
         }
 
@@ -167,9 +167,9 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
             Assert.True(killed is { Exit: Ended.Killed, At: Between }, killed.ToString());
 
             // The epoch that the child claimed is of no concern to the other scenarios.
-            Taking.CopyTree(copy.Shared, _halfShared.Path);
+            TemporaryRoot.CopyTree(copy.Shared, _halfShared.Path);
             TemporaryRoot half = _nodes.NewRoot();
-            Taking.CopyTree(copy.Root.Path, half.Path);
+            TemporaryRoot.CopyTree(copy.Root.Path, half.Path);
             return half;
         }
     }

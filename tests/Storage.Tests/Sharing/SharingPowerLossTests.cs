@@ -59,7 +59,7 @@ public sealed class SharingPowerLossTests
             (string path, string step) = recorder.Copies[i];
             using TemporaryRoot lost = new(path);
             using TemporaryRoot shared = new();
-            Taking.CopyTree(nodes.Directory, shared.Path);
+            TemporaryRoot.CopyTree(nodes.Directory, shared.Path);
             string found = await Taking.DescribeAsync(shared.Path, lost, node.Name, TemporaryRoot.Shop, step);
             string[] allowed = i == recorder.Copies.Count - 1 ? [Snapshotted] : unanswered;
             Assert.True(allowed.Contains(found, StringComparer.Ordinal), $"before {step}: '{found}'");

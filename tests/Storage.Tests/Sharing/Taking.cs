@@ -41,18 +41,4 @@ internal static class Taking
         Assert.Empty(Directory.GetFileSystemEntries(Path.Combine(root.Path, "trash")));
         return string.Join('|', branches);
     }
-
-    public static void CopyTree(string from, string to)
-    {
-        foreach (string directory in Directory.GetDirectories(from, "*", SearchOption.AllDirectories))
-        {
-            Directory.CreateDirectory(to + directory[from.Length..]);
-        }
-
-        Directory.CreateDirectory(to);
-        foreach (string file in Directory.GetFiles(from, "*", SearchOption.AllDirectories))
-        {
-            File.Copy(file, to + file[from.Length..], overwrite: true);
-        }
-    }
 }

@@ -120,9 +120,9 @@ public sealed class SnapshotCrashTests(ITestOutputHelper output)
 
         public Scene(string root, string shared)
         {
-            CopyTree(root, Root);
+            TemporaryRoot.CopyTree(root, Root);
             Shared = Directory.CreateTempSubdirectory("branching-shared-").FullName;
-            CopyTree(shared, Shared);
+            TemporaryRoot.CopyTree(shared, Shared);
         }
 
         public string Root => _root.Path;
@@ -225,19 +225,6 @@ public sealed class SnapshotCrashTests(ITestOutputHelper output)
             await using LocalStore store = LocalStore.Open(
                 directory, "a restored store", resources, create: false, NullLogger.Instance, TimeProvider.System);
             return SnapshotHouse.Describe(store);
-        }
-
-        private static void CopyTree(string from, string to)
-        {
-            foreach (string directory in Directory.EnumerateDirectories(from, "*", SearchOption.AllDirectories))
-            {
-                Directory.CreateDirectory(Path.Combine(to, Path.GetRelativePath(from, directory)));
-            }
-
-            foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
-            {
-                File.Copy(file, Path.Combine(to, Path.GetRelativePath(from, file)), overwrite: true);
-            }
         }
     }
 }

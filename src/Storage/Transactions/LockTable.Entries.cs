@@ -163,6 +163,9 @@ internal sealed class LockOwner(ulong id, string what)
     /// <summary>Its locked key that somebody wrote all the same. Under the table's lock.</summary>
     internal TransactionConflict? Broken { get; set; }
 
+    /// <summary>Whether it holds any lock. Under the table's lock.</summary>
+    internal bool HoldsAny => _held.Count > 0;
+
     public void End() => _ended.TrySetResult();
 
     internal void Hold(LockTable.Entry entry) => _held.Add(entry);

@@ -186,6 +186,15 @@ internal sealed partial class LockTable(TimeProvider time, Func<StorageException
         return false;
     }
 
+    /// <summary>Whether an owner holds any lock.</summary>
+    public bool IsHolder(LockOwner owner)
+    {
+        lock (_lock)
+        {
+            return owner.HoldsAny;
+        }
+    }
+
     /// <summary>The locked key of an owner that was written by somebody else.</summary>
     public bool TryGetBroken(LockOwner owner, [NotNullWhen(true)] out TransactionConflict? conflict)
     {

@@ -57,7 +57,7 @@ public sealed partial class StoreTransaction
     private async ValueTask<CommitResult> ApplyAsync(CancellationToken cancellationToken)
     {
         _store.Raise(StoreEventKind.BeforeCommit, this);
-        if (_changes.IsEmpty)
+        if (_changes.IsEmpty && !_hooks.Locks.IsHolder(_owner))
         {
             _store.ThrowIfClosed();
             return new CommitResult(true, _store.LastAcknowledged, null);
@@ -77,6 +77,7 @@ public sealed partial class StoreTransaction
         WriteResult result = await _store.SubmitAsync(request, cancellationToken).ConfigureAwait(false);
         return new CommitResult(result.Applied, result.Sequence, check.Conflict);
     }
+
     /// <summary>While others lock, what an optimistic transaction writes waits for them like any write.</summary>
     private async ValueTask<TransactionConflict?> LockWritesAsync(
         WriteOperation[] operations, CancellationToken cancellationToken)

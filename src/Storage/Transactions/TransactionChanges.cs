@@ -156,7 +156,8 @@ internal sealed class TransactionChanges
     /// <summary>Ranges removed.</summary>
     public int RangeCount { get; private set; }
 
-    /// <summary>Whether a commit has neither anything to write nor anything to check.</summary>
+    /// <summary>Whether a commit has neither anything to write nor any key to look at; locks are not known here.
+    /// </summary>
     public bool IsEmpty => Count == 0 && RangeCount == 0 && _tracked.Count == 0;
 
     /// <summary>The keys on which the commit depends, with the sequence of the oldest reading of each.</summary>

@@ -252,6 +252,32 @@ public sealed class PessimisticTransactionTests
     }
 
     [Fact]
+    public async Task What_only_reads_under_locks_is_refused_when_one_of_them_was_broken()
+    {
+        using TestCommit commit = new();
+        await using TestStore test = new(seams: commit.Seams);
+        using (test.Store.BeginTransaction(_options))
+        {
+            // Once, so that the store remembers writes from here on.
+        }
+
+        commit.Hold();
+        Task<WriteResult> blocker = test.WriteAsync(Put("x", "1"));
+        await commit.EnteredAsync();
+        Task<WriteResult> early = test.WriteAsync(Put("n", "early"), Put("m", "early"));
+        using StoreTransaction transaction = test.Store.BeginTransaction(_options);
+        Assert.Null(await GetForUpdateAsync(transaction, "n"));
+        commit.Release();
+        await Task.WhenAll(blocker, early);
+        Assert.Equal("early", await GetForUpdateAsync(transaction, "m"));
+        CommitResult result = await transaction.CommitAsync();
+
+        // No moment had both of what it read.
+        Assert.False(result.Committed);
+        Assert.Equal(ConflictKind.LockBroken, result.Conflict!.Kind);
+    }
+
+    [Fact]
     public async Task Closing_the_store_fails_those_who_wait_for_a_lock()
     {
         await using TestStore test = new();

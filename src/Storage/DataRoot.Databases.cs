@@ -265,6 +265,6 @@ public sealed partial class DataRoot
         _disk.TryDeleteTree(trash, _logger);
 
         _disk.Reach(CrashPoint.DropDeleted);
-        _logger.DatabaseDropped(name, id);
+        _logger.DatabaseRemoved(name, id);
     }
 }

@@ -18,8 +18,8 @@ internal static partial class Log
     [LoggerMessage(2053, LogLevel.Information, "Created database {Database} ({Id})")]
     public static partial void DatabaseCreated(this ILogger logger, DatabaseName database, DatabaseId id);
 
-    [LoggerMessage(2054, LogLevel.Information, "Dropped database {Database} ({Id})")]
-    public static partial void DatabaseDropped(this ILogger logger, DatabaseName database, DatabaseId id);
+    [LoggerMessage(2054, LogLevel.Information, "Removed database {Database} ({Id}) from this data root")]
+    public static partial void DatabaseRemoved(this ILogger logger, DatabaseName database, DatabaseId id);
 
     [LoggerMessage(2055, LogLevel.Information,
         "Created branch {Branch} of database {Database} from {Parent}: store {Id}, {Linked} files linked, "

@@ -12,7 +12,7 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
     private const int PutsPerSecond = 5000;
     private const int RecordBytes = BenchOptions.KeyBytes + BenchOptions.ValueBytes;
 
-    private const int Rounds = 3;
+    private const int Rounds = 9;
     private const int WarmUpBranches = 150;
 
     private static readonly TimeSpan _pause = TimeSpan.FromMilliseconds(100);
@@ -88,8 +88,7 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
         }
 
         parent.Ready.AddRange(new Samples(creating.Milliseconds));
-        parent.PutsQuiet.AddRange(writer.Within(quiet));
-        parent.PutsDuring.AddRange(writer.Within(creating));
+        parent.Puts.Add(writer.Within(quiet), writer.Within(creating));
         await MeasureBareAsync(parent, round, branches);
     }
 
@@ -104,8 +103,7 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
         using BareLog log = new(place, PutsPerSecond);
         await Task.Delay(_warmUp);
         await CreateAsync(branches, quiet, creating, _ => Task.Run(() => files.Branch(parent.BranchDirectory)));
-        parent.BareQuiet.AddRange(log.Within(quiet));
-        parent.BareDuring.AddRange(log.Within(creating));
+        parent.Bare.Add(log.Within(quiet), log.Within(creating));
     }
 
     /// <summary>Creates branches, with a pause after each, between two times without.</summary>
@@ -143,8 +141,7 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
 
     private void Print(Parent parent)
     {
-        (Samples quiet, Samples during) = (parent.PutsQuiet, parent.PutsDuring);
-        double bareRatio = parent.BareDuring.Percentile(99) / parent.BareQuiet.Percentile(99);
+        (Samples quiet, Samples during) = (parent.Puts.Without, parent.Puts.With);
         string name = string.Create(CultureInfo.InvariantCulture, $"branch of {parent.Megabytes:N0} MB");
         report.Print(new Row("branch", name,
             "From asking for a branch until its first synced put is acknowledged and read back.")
@@ -161,11 +158,10 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
                 $"of which creation: {Latency(parent.Created)}",
                 $"parent's puts while a branch is created: {Latency(during)} ({during.Count:N0} puts)",
                 $"parent's puts without: {Latency(quiet)} ({quiet.Count:N0} puts)",
-                string.Create(CultureInfo.InvariantCulture,
-                    $"parent's p99 with / without: {during.Percentile(99) / quiet.Percentile(99):F2}"),
+                $"parent's p99 with / without: {parent.Puts.Ratio(99)}",
                 "bare: the same appends and the same links, files and syncs by two threads, without a database: "
-                    + $"{Latency(parent.BareDuring)}; without the files: {Latency(parent.BareQuiet)}",
-                string.Create(CultureInfo.InvariantCulture, $"bare p99 with / without: {bareRatio:F2}"),
+                    + $"{Latency(parent.Bare.With)}; without the files: {Latency(parent.Bare.Without)}",
+                $"bare p99 with / without: {parent.Bare.Ratio(99)}",
             ],
             Peer = $"4 KiB append with fdatasync, same disk and time: {Latency(parent.Disk)}",
         });
@@ -203,13 +199,9 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
 
         public Samples Disk { get; } = new();
 
-        public Samples PutsQuiet { get; } = new();
+        public BesideRounds Puts { get; } = new();
 
-        public Samples PutsDuring { get; } = new();
-
-        public Samples BareQuiet { get; } = new();
-
-        public Samples BareDuring { get; } = new();
+        public BesideRounds Bare { get; } = new();
 
         /// <summary>A branch's store, the model of what the bare files are like.</summary>
         public string BranchDirectory { get; set; } = "";

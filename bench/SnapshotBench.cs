@@ -14,7 +14,7 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
 {
     private const int PutsPerSecond = 2000;
     private const int RecordBytes = BenchOptions.KeyBytes + BenchOptions.ValueBytes;
-    private const int Rounds = 4;
+    private const int Rounds = 9;
 
     private static readonly TimeSpan _warmUp = TimeSpan.FromSeconds(2);
 
@@ -118,15 +118,15 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
     private async Task MeasureWritersAsync(Owner owner)
     {
         TimeSpan window = TimeSpan.FromSeconds(options.Seconds * 5);
-        Windows quiet = new();
-        Windows during = new();
+        BesideRounds puts = new();
         int taken = 0;
         int files = 0;
         long sent = 0;
         PacedWriter writer = new(owner.Store, PutsPerSecond, owner.Records);
+        List<(Windows Quiet, Windows During)> turns;
         await using (writer)
         {
-            await TakeTurnsAsync(window, quiet, during, async from =>
+            turns = await TakeTurnsAsync(window, async from =>
             {
                 while (Stopwatch.GetElapsedTime(from) < window)
                 {
@@ -138,8 +138,8 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
             });
         }
 
-        (Samples without, Samples with) = (writer.Within(quiet), writer.Within(during));
-        (Samples bareWithout, Samples bareWith) = await MeasureBareAsync(owner, window, taken, files, sent);
+        turns.ForEach(turn => puts.Add(writer.Within(turn.Quiet), writer.Within(turn.During)));
+        BesideRounds bare = await MeasureBareAsync(owner, window, taken, files, sent);
         report.Print(new Row("snapshot", $"writes during snapshots of {owner.Megabytes:N0} MB",
             "Latency of synced puts while one snapshot follows the other, beside the same without.")
         {
@@ -147,33 +147,30 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
             WarmUp = "2 s of puts",
             Runs = Invariant($"{Rounds} windows of {window.TotalSeconds:N0} s each way, in turn; ")
                 + Invariant($"{taken} snapshots, {sent:N0} bytes sent"),
-            Result = Latency(with),
+            Result = Latency(puts.With),
             Details =
             [
-                $"bare: the same appends and the same links, files and syncs without a database: {Latency(bareWith)}",
-                $"bare, without the files: {Latency(bareWithout)}",
-                Invariant($"bare p99.9 with / without: {bareWith.Percentile(99.9) / bareWithout.Percentile(99.9):F2}"),
+                $"bare: the same appends and the same links, files and syncs without a database: {Latency(bare.With)}",
+                $"bare, without the files: {Latency(bare.Without)}",
+                $"bare p99.9 with / without: {bare.Ratio(99.9)}",
             ],
-            Peer = $"without snapshots: {Latency(without)}",
-            Ratio = Invariant($"{with.Percentile(99.9) / without.Percentile(99.9):F2} at p99.9 (goal <= 1.2), ")
-                + Invariant($"{with.Percentile(99) / without.Percentile(99):F2} at p99"),
+            Peer = $"without snapshots: {Latency(puts.Without)}",
+            Ratio = $"p99.9 {puts.Ratio(99.9)} (goal <= 1.2); p99 {puts.Ratio(99)}",
         });
     }
 
     /// <summary>
     /// The same appends and the same operations on files, at the same pace, without a database: the disk's share.
     /// </summary>
-    private async Task<(Samples Without, Samples With)> MeasureBareAsync(
+    private async Task<BesideRounds> MeasureBareAsync(
         Owner owner, TimeSpan window, int taken, int files, long sent)
     {
-        Windows quiet = new();
-        Windows during = new();
         string place = Directory.CreateDirectory(Path.Combine(directory, "bare")).FullName;
         string[] links = Directory.GetFiles(owner.Store.Directory, "*.sst");
         long pace = (long)(window.TotalSeconds * Rounds / taken * Stopwatch.Frequency);
         BareFiles bare = new(place);
         using BareLog log = new(place, PutsPerSecond);
-        await TakeTurnsAsync(window, quiet, during, from => Task.Run(() =>
+        List<(Windows Quiet, Windows During)> turns = await TakeTurnsAsync(window, from => Task.Run(() =>
         {
             for (long due = from; Stopwatch.GetElapsedTime(from) < window; due += pace)
             {
@@ -181,20 +178,27 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
                 Pause.Until(due + pace);
             }
         }));
-        return (log.Within(quiet), log.Within(during));
+        BesideRounds puts = new();
+        turns.ForEach(turn => puts.Add(log.Within(turn.Quiet), log.Within(turn.During)));
+        return puts;
     }
 
     /// <summary>After a warm-up, windows without and with what is measured, which is told when its window began.
     /// </summary>
-    private static async Task TakeTurnsAsync(
-        TimeSpan window, Windows quiet, Windows during, Func<long, Task> measured)
+    private static async Task<List<(Windows Quiet, Windows During)>> TakeTurnsAsync(
+        TimeSpan window, Func<long, Task> measured)
     {
+        List<(Windows Quiet, Windows During)> turns = [];
         await Task.Delay(_warmUp);
         for (int round = 0; round < Rounds; round++)
         {
+            (Windows quiet, Windows during) = (new(), new());
             await quiet.AddAsync(() => Task.Delay(window));
             await during.AddAsync(() => measured(Stopwatch.GetTimestamp()));
+            turns.Add((quiet, during));
         }
+
+        return turns;
     }
 
     private static string Latency(Samples samples) => Invariant(
@@ -335,6 +339,10 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
 
         public Task<IReadOnlyList<SharedEntry>> ListAsync(string directory, CancellationToken cancellationToken) =>
             inner.ListAsync(directory, cancellationToken);
+
+        public Task<IReadOnlyList<long?>> FindAsync(
+            IReadOnlyList<string> names, CancellationToken cancellationToken) =>
+            inner.FindAsync(names, cancellationToken);
 
         public Task<bool> DeleteAsync(string name, CancellationToken cancellationToken) =>
             inner.DeleteAsync(name, cancellationToken);

@@ -27,6 +27,13 @@ internal sealed class BackgroundWork(string name, int maxThreads) : IDisposable
         return result;
     }
 
+    /// <inheritdoc cref="RunAsync{T}(Func{T})"/>
+    public Task RunAsync(Action step) => RunAsync(() =>
+    {
+        step();
+        return true;
+    });
+
     /// <summary>Lets idle threads end. Steps that were added before are still done.</summary>
     public void Dispose() => _crew.Dispose();
 }

@@ -127,6 +127,9 @@ internal sealed partial class Disk
     }
 
     /// <summary>A step of another component, made visible here.</summary>
+    public void Step(DiskStepKind kind, string path, Action action) => Run(new(kind, path), _ => action());
+
+    /// <summary>As the other one, of a step with an answer.</summary>
     public T Step<T>(DiskStepKind kind, string path, Func<T> action)
     {
         T result = default!;

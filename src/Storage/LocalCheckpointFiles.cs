@@ -1,21 +1,33 @@
+using System.Buffers;
 using System.Globalization;
 using Branching.RocksDb;
 using Branching.RocksDb.Files;
 
 namespace Branching.Storage;
 
-/// <summary>A checkpoint made file by file, for file systems that refuse a link where RocksDB insists on one.</summary>
+/// <summary>
+/// A checkpoint made file by file: where RocksDB's own insists on a link that is refused, and where it need not be
+/// durable, since RocksDB fsyncs each file that it copies.
+/// </summary>
 /// <remarks>
 /// While deletions are off, a set of files copied in this order is a store as of some moment in between: first the
 /// manifest (a prefix of it, since it only grows), then every table that exists (a superset of what the prefix
 /// names; RocksDB removes the rest when it opens), then the logs. Only the newest log grows; a newer one is begun only
-/// when the older ones are complete, so the length of the newest is taken first.
+/// when the older ones are complete, so the newest is copied first. One that is empty is left out. What RocksDB had
+/// decided to delete before may vanish at any moment; it was obsolete then.
 /// </remarks>
 internal static class CheckpointFiles
 {
+    private const int BufferBytes = 128 << 10;
+
     private static readonly string[] _immutable = [".sst", ".blob"];
 
-    public static void Create(RocksDatabase database, string target, Func<string, string, bool> tryLink)
+    /// <param name="database">Of which it is made.</param>
+    /// <param name="target">Must not exist. May hold tables that its manifest does not name.</param>
+    /// <param name="tryLink">Gives a file a second name; <see langword="false"/>: it is copied.</param>
+    /// <param name="durable">Whether it survives a power failure.</param>
+    public static void Create(
+        RocksDatabase database, string target, Func<string, string, bool> tryLink, bool durable)
     {
         string staging = target + ".tmp";
         database.DisableFileDeletions();
@@ -23,56 +35,68 @@ internal static class CheckpointFiles
         {
             Directory.CreateDirectory(staging);
             string source = database.Path;
-            CopyManifest(source, staging);
+            CopyManifest(source, staging, durable);
             foreach (string file in Directory.EnumerateFiles(source))
             {
                 if (_immutable.Contains(Path.GetExtension(file)))
                 {
-                    LinkOrCopy(file, Path.Combine(staging, Path.GetFileName(file)), tryLink);
+                    LinkOrCopy(file, Path.Combine(staging, Path.GetFileName(file)), tryLink, durable);
                 }
             }
 
-            CopyLogs(source, staging);
-            CopyNewestOptions(source, staging);
+            CopyLogs(source, staging, durable);
+            CopyNewestOptions(source, staging, durable);
         }
         finally
         {
             database.EnableFileDeletions();
         }
 
-        LocalFiles.FlushDirectory(staging);
-        LocalFiles.Rename(staging, target);
-        LocalFiles.FlushDirectory(target);
-    }
-
-    private static void CopyManifest(string source, string staging)
-    {
-        string current = File.ReadAllText(Path.Combine(source, "CURRENT"));
-        string manifest = current.TrimEnd('\n');
-        Copy(Path.Combine(source, manifest), Path.Combine(staging, manifest), long.MaxValue);
-        string copy = Path.Combine(staging, "CURRENT");
-        File.WriteAllText(copy, current);
-        LocalFiles.FlushFile(copy);
-    }
-
-    private static void CopyLogs(string source, string staging)
-    {
-        List<FileInfo> logs = [.. Numbered(source, "*.log").OrderByDescending(NumberOf)];
-        long newestBytes = logs.Count > 0 ? logs[0].Length : 0;
-        for (int i = 0; i < logs.Count; i++)
+        if (durable)
         {
-            Copy(logs[i].FullName, Path.Combine(staging, logs[i].Name), i == 0 ? newestBytes : long.MaxValue);
+            LocalFiles.FlushDirectory(staging);
+        }
+
+        LocalFiles.Rename(staging, target);
+        if (durable)
+        {
+            LocalFiles.FlushDirectory(target);
         }
     }
 
-    private static void CopyNewestOptions(string source, string staging)
+    private static void CopyManifest(string source, string staging, bool durable)
+    {
+        string current = File.ReadAllText(Path.Combine(source, "CURRENT"));
+        string manifest = current.TrimEnd('\n');
+        Copy(Path.Combine(source, manifest), Path.Combine(staging, manifest), long.MaxValue, durable);
+        string copy = Path.Combine(staging, "CURRENT");
+        File.WriteAllText(copy, current);
+        if (durable)
+        {
+            LocalFiles.FlushFile(copy);
+        }
+    }
+
+    private static void CopyLogs(string source, string staging, bool durable)
+    {
+        foreach (FileInfo log in Numbered(source, "*.log").OrderByDescending(NumberOf).ToList())
+        {
+            log.Refresh(); // What the listing saw of its length may be old by now.
+            if (log is { Exists: true, Length: > 0 })
+            {
+                TryCopy(log.FullName, Path.Combine(staging, log.Name), log.Length, durable);
+            }
+        }
+    }
+
+    private static void CopyNewestOptions(string source, string staging, bool durable)
     {
         FileInfo? newest = new DirectoryInfo(source).EnumerateFiles("OPTIONS-*")
             .Where(file => !file.Name.EndsWith(".dbtmp", StringComparison.Ordinal))
             .MaxBy(file => file.Name, StringComparer.Ordinal);
         if (newest is not null)
         {
-            Copy(newest.FullName, Path.Combine(staging, newest.Name), long.MaxValue);
+            Copy(newest.FullName, Path.Combine(staging, newest.Name), long.MaxValue, durable);
         }
     }
 
@@ -84,27 +108,50 @@ internal static class CheckpointFiles
     private static long NumberOf(FileInfo file) =>
         long.Parse(Path.GetFileNameWithoutExtension(file.Name), CultureInfo.InvariantCulture);
 
-    private static void LinkOrCopy(string file, string target, Func<string, string, bool> tryLink)
+    private static void LinkOrCopy(
+        string file, string target, Func<string, string, bool> tryLink, bool durable)
     {
         if (!tryLink(file, target))
         {
-            Copy(file, target, long.MaxValue);
+            TryCopy(file, target, long.MaxValue, durable);
         }
     }
 
-    private static void Copy(string from, string to, long maxBytes)
+    private static void TryCopy(string from, string to, long maxBytes, bool durable)
+    {
+        try
+        {
+            Copy(from, to, maxBytes, durable);
+        }
+        catch (FileNotFoundException) when (!File.Exists(from))
+        {
+            // Obsolete, and deleted since it was listed.
+        }
+    }
+
+    private static void Copy(string from, string to, long maxBytes, bool durable)
     {
         using FileStream input = new(from, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         using FileStream output = new(to, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
-        byte[] buffer = new byte[128 << 10];
-        long left = maxBytes;
-        int read;
-        while (left > 0 && (read = input.Read(buffer, 0, (int)Math.Min(left, buffer.Length))) > 0)
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
+        try
         {
-            output.Write(buffer, 0, read);
-            left -= read;
+            long left = maxBytes;
+            int read;
+            while (left > 0 && (read = input.Read(buffer, 0, (int)Math.Min(left, BufferBytes))) > 0)
+            {
+                output.Write(buffer, 0, read);
+                left -= read;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
 
-        output.Flush(flushToDisk: true);
+        if (durable)
+        {
+            output.Flush(flushToDisk: true);
+        }
     }
 }

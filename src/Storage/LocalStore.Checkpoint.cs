@@ -17,13 +17,28 @@ public sealed partial class LocalStore
     /// <exception cref="StorageException">
     /// Nothing is left behind. <see cref="FailureKind.InvalidArgument"/>: the directory exists or its parent does not.
     /// </exception>
-    public LocalCheckpoint CreateCheckpoint(string directory) => CreateCheckpoint(directory, forBranch: true);
+    public LocalCheckpoint CreateCheckpoint(string directory) => Into(directory, "A checkpoint", () =>
+    {
+        Sequence sequence = LastAcknowledged;
+        NoteBranched(); // The next branch replays the tail, so it is kept short from here on.
+        MakeCheckpoint(directory);
+        return Finish(directory, sequence);
+    });
 
     /// <summary>
-    /// As the public one; with <paramref name="forBranch"/> the store's tail is kept short afterwards, since the next
-    /// branch replays it.
+    /// Keeps the files that the store consists of now: as a checkpoint, but gone after a power failure, and possibly
+    /// with tables that it does not name. What it names is found by opening it. Blocking.
     /// </summary>
-    internal LocalCheckpoint CreateCheckpoint(string directory, bool forBranch)
+    /// <param name="directory">As of <see cref="CreateCheckpoint"/>.</param>
+    /// <exception cref="StorageException">As <see cref="CreateCheckpoint"/>.</exception>
+    internal void PinFiles(string directory) => Into(directory, "Keeping the files", () =>
+    {
+        CheckpointFiles.Create(_database, directory, _seams.TryLink, durable: false);
+        return true;
+    });
+
+    // The target is reserved and found absent, so whatever is there after a failure is debris of this call.
+    private T Into<T>(string directory, string what, Func<T> make)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         Enter();
@@ -34,14 +49,13 @@ public sealed partial class LocalStore
             if (!_resources.TryReserve(directory))
             {
                 throw new StorageException(FailureKind.InvalidArgument,
-                    $"A checkpoint of {Label} was refused: another one is being made at {directory}. " +
-                    "Use a fresh name.");
+                    $"{what} of {Label} was refused: another one is being made at {directory}. Use a fresh name.");
             }
 
             try
             {
-                CheckTarget(directory);
-                return MakeReserved(directory, forBranch);
+                CheckTarget(directory, what);
+                return OrNothing(directory, make);
             }
             finally
             {
@@ -54,19 +68,11 @@ public sealed partial class LocalStore
         }
     }
 
-    // The target was reserved and found absent, so whatever is there after a failure is debris of this call.
-    private LocalCheckpoint MakeReserved(string directory, bool forBranch)
+    private T OrNothing<T>(string directory, Func<T> make)
     {
         try
         {
-            Sequence sequence = LastAcknowledged;
-            if (forBranch)
-            {
-                NoteBranched();
-            }
-
-            MakeCheckpoint(directory);
-            return Finish(directory, sequence);
+            return make();
         }
         catch (RocksDbException e)
         {
@@ -93,7 +99,7 @@ public sealed partial class LocalStore
             // ext4 (EMLINK), or protected hard links (EPERM). So the same is done here file by file.
             _logger.CheckpointLinkRefused(Label, directory, e.Message);
             RemoveDebris(directory);
-            CheckpointFiles.Create(_database, directory, _seams.TryLink);
+            CheckpointFiles.Create(_database, directory, _seams.TryLink, durable: true);
         }
     }
 
@@ -126,18 +132,18 @@ public sealed partial class LocalStore
         return new LocalCheckpoint(sequence, linked, copied, linkedBytes + copiedBytes, linkedBytes, copiedBytes);
     }
 
-    private void CheckTarget(string directory)
+    private void CheckTarget(string directory, string what)
     {
         if (Path.Exists(directory))
         {
             throw new StorageException(FailureKind.InvalidArgument,
-                $"A checkpoint of {Label} was refused: {directory} exists. It was not touched; use a fresh name.");
+                $"{what} of {Label} was refused: {directory} exists. It was not touched; use a fresh name.");
         }
 
         if (Path.GetDirectoryName(Path.GetFullPath(directory)) is not { } parent || !System.IO.Directory.Exists(parent))
         {
             throw new StorageException(FailureKind.InvalidArgument,
-                $"A checkpoint of {Label} was refused: the parent directory of {directory} does not exist. " +
+                $"{what} of {Label} was refused: the parent directory of {directory} does not exist. " +
                 "Create it first.");
         }
     }

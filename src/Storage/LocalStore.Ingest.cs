@@ -30,7 +30,7 @@ public sealed partial class LocalStore
         {
             ThrowIfReadOnly();
             ThrowIfPoisoned();
-            CheckTarget(directory);
+            CheckTarget(directory, "A bulk load");
             Family(options.ColumnFamily);
             System.IO.Directory.CreateDirectory(directory);
             return new BulkLoad(this, options, directory, lease, reach);

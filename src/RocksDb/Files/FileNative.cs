@@ -83,6 +83,9 @@ internal static partial class FileNative
         [FieldOffset(16)]
         public uint LinkCount;
 
+        [FieldOffset(28)]
+        public ushort Mode;
+
         [FieldOffset(32)]
         public ulong Inode;
 

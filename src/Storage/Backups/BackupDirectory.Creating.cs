@@ -57,6 +57,7 @@ public sealed partial class BackupDirectory
             _seams.Reach(BackupStep.CreateStarted);
             StoreInspection inspection = await Task.Run(() => Pin(making, checkpoint), cancellationToken)
                 .ConfigureAwait(false);
+            making.Tables = inspection.Tables;
             Dictionary<string, long> there = await ReadObjectsAsync(storage, cancellationToken).ConfigureAwait(false);
             IReadOnlyList<BackupFile> files = await DigestAsync(making, checkpoint, cancellationToken)
                 .ConfigureAwait(false);
@@ -99,8 +100,7 @@ public sealed partial class BackupDirectory
         }
 
         Disk disk = _seams.Disk;
-        disk.Step(
-            DiskStepKind.Checkpoint, checkpoint, () => making.Store.CreateCheckpoint(checkpoint, forBranch: false));
+        disk.Step(DiskStepKind.Checkpoint, checkpoint, () => making.Store.PinFiles(checkpoint));
         string mark = Path.Combine(making.Store.Directory, StoreMarker.FileName);
         if (File.Exists(mark))
         {
@@ -127,7 +127,7 @@ public sealed partial class BackupDirectory
         DigestCache cache = _digests.Value;
         cache.Include(making.Store.Directory);
         RateLimit? rate = NewRate();
-        List<CheckpointFile> files = CheckpointContents.Read(checkpoint, making.Store.Directory);
+        List<CheckpointFile> files = making.Contents(checkpoint);
         ConcurrentBag<BackupFile> digested = [];
         using FileDigester digester = new(_options.Parallelism);
         await Parallel.ForEachAsync(files, Several(cancellationToken), async (file, stop) =>
@@ -254,7 +254,7 @@ public sealed partial class BackupDirectory
         catch (StorageException e) when (e.Kind == FailureKind.Corruption)
         {
             // What was copied is not what the cache said of the file: whichever is wrong, it is read anew next time.
-            foreach (CheckpointFile one in CheckpointContents.Read(checkpoint, making.Store.Directory))
+            foreach (CheckpointFile one in making.Contents(checkpoint))
             {
                 if (one.Name == file.Name && one.Identity is { } identity)
                 {
@@ -362,8 +362,14 @@ public sealed partial class BackupDirectory
 
         public IReadOnlyList<string> ChangeLog { get; set; } = [];
 
+        /// <summary>The tables that are backed up.</summary>
+        public IReadOnlySet<string> Tables { get; set; } = new HashSet<string>(StringComparer.Ordinal);
+
         public long? Available { get; set; }
 
         public bool MustFlushReused { get; set; }
+
+        public List<CheckpointFile> Contents(string checkpoint) =>
+            CheckpointContents.Read(checkpoint, store.Directory, Tables);
     }
 }

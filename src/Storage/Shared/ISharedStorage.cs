@@ -65,6 +65,32 @@ public interface ISharedStorage
     /// <exception cref="StorageException">It cannot be read: that is never taken for an empty directory.</exception>
     Task<IReadOnlyList<SharedEntry>> ListAsync(string directory, CancellationToken cancellationToken);
 
+    /// <summary>Looks for objects whose names are known.</summary>
+    /// <remarks>A storage that has no shorter way lists each of their directories once.</remarks>
+    /// <param name="names">Their names.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>For each its length in bytes, <see langword="null"/> when it does not exist; in order.</returns>
+    /// <exception cref="StorageException">As <see cref="ListAsync"/>.</exception>
+    async Task<IReadOnlyList<long?>> FindAsync(IReadOnlyList<string> names, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        Dictionary<string, long> there = new(StringComparer.Ordinal);
+        foreach (string directory in names.Select(DirectoryOf).Distinct(StringComparer.Ordinal))
+        {
+            foreach (SharedEntry entry in await ListAsync(directory, cancellationToken).ConfigureAwait(false))
+            {
+                if (!entry.IsDirectory)
+                {
+                    there[directory.Length == 0 ? entry.Name : $"{directory}/{entry.Name}"] = entry.Bytes;
+                }
+            }
+        }
+
+        return [.. names.Select(name => there.TryGetValue(name, out long bytes) ? bytes : (long?)null)];
+
+        static string DirectoryOf(string name) => name[..Math.Max(0, name.LastIndexOf('/'))];
+    }
+
     /// <summary>Deletes an object.</summary>
     /// <returns><see langword="false"/>: it did not exist.</returns>
     Task<bool> DeleteAsync(string name, CancellationToken cancellationToken);

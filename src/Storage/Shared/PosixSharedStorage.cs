@@ -149,6 +149,23 @@ public sealed partial class PosixSharedStorage : ISharedStorage
     }
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<long?>> FindAsync(IReadOnlyList<string> names, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        foreach (string name in names)
+        {
+            SharedNames.Check(name);
+        }
+
+        return RunAsync<IReadOnlyList<long?>>("Find", names.Count > 0 ? names[0] : "", () =>
+        [
+            .. names.Select(name => TryGetStatus(PathOf(name), out FileStatus status) && !status.IsDirectory
+                ? status.Bytes
+                : (long?)null),
+        ], cancellationToken);
+    }
+
+    /// <inheritdoc/>
     public Task<bool> DeleteAsync(string name, CancellationToken cancellationToken)
     {
         SharedNames.Check(name);

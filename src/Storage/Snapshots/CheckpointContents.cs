@@ -14,14 +14,17 @@ internal static class CheckpointContents
 {
     /// <param name="checkpoint">The checkpoint.</param>
     /// <param name="store">The directory of the store that it is of.</param>
-    public static List<CheckpointFile> Read(string checkpoint, string store)
+    /// <param name="tables">The tables it consists of; others are passed over.</param>
+    /// <exception cref="StorageException"><see cref="FailureKind.Corruption"/>: one of them is missing.</exception>
+    public static List<CheckpointFile> Read(string checkpoint, string store, IReadOnlySet<string> tables)
     {
         List<CheckpointFile> files = [];
         try
         {
             foreach (string name in Disk.List(checkpoint))
             {
-                if (StoreFileNames.RoleOf(name) is { } role)
+                if (StoreFileNames.RoleOf(name) is { } role
+                    && (role != SnapshotFileRole.Table || tables.Contains(name)))
                 {
                     string path = Path.Combine(checkpoint, name);
                     FileStatus status = LocalFiles.GetStatus(path);
@@ -34,6 +37,14 @@ internal static class CheckpointContents
         catch (LocalFileException e)
         {
             throw Disk.Failed("Reading", checkpoint, e);
+        }
+
+        if (tables.Except(files.Select(file => file.Name), StringComparer.Ordinal).FirstOrDefault() is { } missing)
+        {
+            throw new StorageException(
+                FailureKind.Corruption,
+                $"Table '{missing}', which the store at '{store}' consists of, is missing from its checkpoint at " +
+                $"'{checkpoint}'. Look for it in the store: without it the store is damaged.");
         }
 
         return files;

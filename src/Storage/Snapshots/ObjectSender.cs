@@ -62,29 +62,14 @@ internal sealed class ObjectSender(ISharedStorage shared, Tenure tenure)
         }
     }
 
-    /// <summary>Objects among these that are not there with their length. Lists each directory once.</summary>
+    /// <summary>Objects among these that are not there with their length.</summary>
     public async Task<List<SnapshotFile>> FindMissingAsync(
-        Publication publication, IEnumerable<SnapshotFile> files, int parallelism, CancellationToken cancellationToken)
+        Publication publication, IReadOnlyList<SnapshotFile> files, CancellationToken cancellationToken)
     {
-        ConcurrentBag<SnapshotFile> missing = [];
-        await Parallel.ForEachAsync(
-            files.GroupBy(file => DirectoryOf(publication.FullNameOf(file.ObjectName)), StringComparer.Ordinal),
-            new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancellationToken },
-            async (directory, stop) =>
-            {
-                IReadOnlyList<SharedEntry> entries = await shared.ListAsync(directory.Key, stop).ConfigureAwait(false);
-                Dictionary<string, long> there = entries.Where(entry => !entry.IsDirectory)
-                    .ToDictionary(entry => entry.Name, entry => entry.Bytes, StringComparer.Ordinal);
-                foreach (SnapshotFile file in directory)
-                {
-                    string name = file.ObjectName[(file.ObjectName.LastIndexOf('/') + 1)..];
-                    if (!there.TryGetValue(name, out long bytes) || bytes != file.Bytes)
-                    {
-                        missing.Add(file);
-                    }
-                }
-            }).ConfigureAwait(false);
-        return [.. missing];
+        IReadOnlyList<long?> lengths = await shared.FindAsync(
+            [.. files.Select(file => publication.FullNameOf(file.ObjectName))], cancellationToken)
+            .ConfigureAwait(false);
+        return [.. files.Where((file, i) => lengths[i] != file.Bytes)];
     }
 
     /// <summary>Notes the object that takes the place of one that vanished.</summary>
@@ -105,7 +90,7 @@ internal sealed class ObjectSender(ISharedStorage shared, Tenure tenure)
             // Nobody else makes names of this tenure: an earlier attempt's answer was lost after its effect. The object
             // was put whole and checked on the way, as everything under a final name.
             List<SnapshotFile> wrong = await FindMissingAsync(
-                publication, [new SnapshotFile(name, SnapshotFileRole.Table, file.Bytes, file.Sha256, name)], 1,
+                publication, [new SnapshotFile(name, SnapshotFileRole.Table, file.Bytes, file.Sha256, name)],
                 cancellationToken).ConfigureAwait(false);
             if (wrong.Count > 0)
             {
@@ -121,8 +106,6 @@ internal sealed class ObjectSender(ISharedStorage shared, Tenure tenure)
         publication.Uploaded(file.Sha256, name);
         return new SentObject(name, Sent: true);
     }
-
-    private static string DirectoryOf(string name) => name[..name.LastIndexOf('/')];
 }
 
 /// <summary>An object that holds a content.</summary>

@@ -88,7 +88,7 @@ public sealed class SnapshotCopier(
             async (i, stop) => copies[i] = await MoveOneAsync(manifest.Files[i], transfer, stop).ConfigureAwait(false))
             .ConfigureAwait(false);
         List<SnapshotFile> missing = await transfer.Sender.FindMissingAsync(
-            transfer.Publication, copies, options.Parallelism, cancellationToken).ConfigureAwait(false);
+            transfer.Publication, copies, cancellationToken).ConfigureAwait(false);
         return missing.Count == 0
             ? copies
             : throw new StorageException(

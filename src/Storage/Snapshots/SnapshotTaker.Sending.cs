@@ -10,11 +10,12 @@ public sealed partial class SnapshotTaker
 
     /// <summary>Puts every file of the checkpoint on shared storage that is not there yet.</summary>
     private async Task<IReadOnlyList<SnapshotFile>> SendAsync(
-        Taking taking, Publication publication, string checkpoint, CancellationToken cancellationToken)
+        Taking taking, Publication publication, string checkpoint, IReadOnlySet<string> tables,
+        CancellationToken cancellationToken)
     {
         string store = taking.Files.StoreOf(taking.Record!.Id);
         Digests(taking).Include(store);
-        List<CheckpointFile> files = CheckpointContents.Read(checkpoint, store);
+        List<CheckpointFile> files = CheckpointContents.Read(checkpoint, store, tables);
         taking.Count.Begin(SnapshotPhase.Sending, files.Count, files.Sum(file => file.Bytes));
         RateLimit? rate = taking.Request.BytesPerSecond is { } own ? new RateLimit(own, _time) : _rate;
         using FileDigester digester = new();
@@ -137,8 +138,8 @@ public sealed partial class SnapshotTaker
         for (int attempt = 1; ; attempt++)
         {
             List<SnapshotFile> missing = await sender.FindMissingAsync(
-                publication, placed.Where(one => one.Relied).Select(one => one.File),
-                taking.Request.Parallelism ?? _options.Parallelism, cancellationToken).ConfigureAwait(false);
+                publication, [.. placed.Where(one => one.Relied).Select(one => one.File)], cancellationToken)
+                .ConfigureAwait(false);
             if (missing.Count == 0)
             {
                 return placed;

@@ -87,10 +87,12 @@ public sealed partial class SnapshotTaker
         Check(request);
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(
             cancellationToken, tenure.Ended);
+        using BackgroundWork work = new("branching-take", maxThreads: 1);
         long rate = request.BytesPerSecond ?? _options.SendBytesPerSecond;
         Taking taking = new(database, branch, tenure, request, new ProgressCount(progress), _time.GetTimestamp())
         {
             Reading = rate > 0 ? new RateLimit(rate, _time) : null,
+            Work = work,
         };
         try
         {
@@ -125,12 +127,10 @@ public sealed partial class SnapshotTaker
                 return new SnapshotResult(unchanged, Taken: false, 0, 0, 0, 0, Elapsed(taking));
             }
 
-            StoreInspection inspection = await Task.Run(
-                () => StoreInspection.Read(
-                    checkpoint, $"the checkpoint of {taking.Label}", taking.Database.Merges), cancellationToken)
-                .ConfigureAwait(false);
-            IReadOnlyList<SnapshotFile> files = await SendAsync(taking, publication, checkpoint, cancellationToken)
-                .ConfigureAwait(false);
+            StoreInspection inspection = await taking.Work.RunAsync(() => StoreInspection.Read(
+                checkpoint, $"the checkpoint of {taking.Label}", taking.Database.Merges)).ConfigureAwait(false);
+            IReadOnlyList<SnapshotFile> files = await SendAsync(
+                taking, publication, checkpoint, inspection.Tables, cancellationToken).ConfigureAwait(false);
             taking.Count.Enter(SnapshotPhase.Publishing);
             taking.Disk.Reach(SnapshotStep.TakePublishing);
             SnapshotManifest manifest = await PublishAsync(taking, inspection, files, cancellationToken)
@@ -142,7 +142,7 @@ public sealed partial class SnapshotTaker
         }
         finally
         {
-            await Task.Run(() => Finish(taking, checkpoint), CancellationToken.None).ConfigureAwait(false);
+            await taking.Work.RunAsync(() => Finish(taking, checkpoint)).ConfigureAwait(false);
         }
     }
 
@@ -163,7 +163,8 @@ public sealed partial class SnapshotTaker
 
         taking.Count.Enter(SnapshotPhase.Checkpoint);
         taking.Disk.Reach(SnapshotStep.TakeStarted);
-        await Task.Run(() => Pin(taking, lease.Store, checkpoint), cancellationToken).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        await taking.Work.RunAsync(() => Pin(taking, lease.Store, checkpoint)).ConfigureAwait(false);
         return null;
     }
 
@@ -175,8 +176,7 @@ public sealed partial class SnapshotTaker
             taking.Disk.Reach(SnapshotStep.TakeFlushed);
         }
 
-        taking.Disk.Step(
-            DiskStepKind.Checkpoint, checkpoint, () => store.CreateCheckpoint(checkpoint, forBranch: false));
+        taking.Disk.Step(DiskStepKind.Checkpoint, checkpoint, () => store.PinFiles(checkpoint));
         taking.Disk.Reach(SnapshotStep.TakeCheckpointed);
 
         // The mark never changes, so a link does; a copy need not be durable, since a crash removes the checkpoint.
@@ -312,6 +312,9 @@ public sealed partial class SnapshotTaker
         public Disk Disk => database.Files.Disk;
 
         public BranchRecord? Record { get; set; }
+
+        /// <summary>What it does to files beside sending them.</summary>
+        public required BackgroundWork Work { get; init; }
 
         /// <summary>Reading is held to the rate of sending, without taking its share away.</summary>
         public RateLimit? Reading { get; init; }

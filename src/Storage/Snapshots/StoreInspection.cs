@@ -5,7 +5,8 @@ namespace Branching.Storage.Snapshots;
 /// <summary>What a closed store's directory holds, read without changing what a snapshot takes from it.</summary>
 /// <param name="Sequence">The sequence of its newest write, the log included.</param>
 /// <param name="Options">What it depends on.</param>
-internal sealed record StoreInspection(Sequence Sequence, OptionsFingerprint Options)
+/// <param name="Tables">The names of the table files it consists of.</param>
+internal sealed record StoreInspection(Sequence Sequence, OptionsFingerprint Options, IReadOnlySet<string> Tables)
 {
     // Enough for the small reads of an opening; the tables themselves are not looked at.
     private const int OpenFiles = 32;
@@ -28,7 +29,8 @@ internal sealed record StoreInspection(Sequence Sequence, OptionsFingerprint Opt
                     .Select(family => new FamilyFingerprint(
                         family.Name,
                         options.Comparators.GetValueOrDefault(family.Name, StoreOptionsFile.DefaultComparator),
-                        options.MergeOperators.GetValueOrDefault(family.Name), family.Id))]));
+                        options.MergeOperators.GetValueOrDefault(family.Name), family.Id))]),
+                database.GetLiveFiles().Select(file => file.Name.TrimStart('/')).ToHashSet(StringComparer.Ordinal));
         }
         catch (RocksDbException e)
         {

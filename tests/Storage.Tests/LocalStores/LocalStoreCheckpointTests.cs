@@ -1,4 +1,5 @@
 using Branching.RocksDb;
+using Branching.Storage.Snapshots;
 using static Branching.Storage.Tests.LocalStores.TestStore;
 
 namespace Branching.Storage.Tests.LocalStores;
@@ -8,19 +9,22 @@ public sealed class LocalStoreCheckpointTests
     // Both ways of making one: by RocksDB, and file by file where RocksDB is refused a link.
     public static TheoryData<string> Ways => new("rocksdb", "linked", "copied");
 
+    // And what snapshots and backups are made of, which nobody opens before it was copied.
+    public static TheoryData<string> AllWays => new("rocksdb", "linked", "copied", "pinned");
+
     [Theory]
-    [MemberData(nameof(Ways))]
+    [MemberData(nameof(AllWays))]
     public async Task A_checkpoint_reads_exactly_like_its_source(string way)
     {
         await using TestStore test = new(seams: SeamsOf(way));
         await FillAsync(test);
 
-        LocalCheckpoint checkpoint = test.Store.CreateCheckpoint(test.InRoot("branch"));
+        Sequence sequence = Take(test, "branch", way);
 
         await using LocalStore branch = test.Open("branch");
         Assert.Equal(Dump(test.Store), Dump(branch), StringComparer.Ordinal);
         Assert.Equal(test.Store.LastAcknowledged, branch.LastAcknowledged);
-        Assert.Equal(test.Store.LastAcknowledged, checkpoint.Sequence);
+        Assert.Equal(test.Store.LastAcknowledged, sequence);
     }
 
     [Theory]
@@ -59,10 +63,10 @@ public sealed class LocalStoreCheckpointTests
     }
 
     [Theory]
-    [MemberData(nameof(Ways))]
+    [MemberData(nameof(AllWays))]
     public async Task A_checkpoint_under_eight_writers_holds_every_write_acknowledged_before_it(string way)
     {
-        const int Writers = 8, Rounds = 5;
+        const int Writers = 8, Rounds = 10;
         await using TestStore test = new(options => options.MemtableBytes = 64 << 10, seams: SeamsOf(way));
         int[] acknowledged = new int[Writers];
         using CancellationTokenSource stop = new();
@@ -78,9 +82,9 @@ public sealed class LocalStoreCheckpointTests
         for (int round = 0; round < Rounds; round++)
         {
             int[] before = [.. Enumerable.Range(0, Writers).Select(w => Volatile.Read(ref acknowledged[w]))];
-            LocalCheckpoint checkpoint = test.Store.CreateCheckpoint(test.InRoot($"branch{round}"));
+            Sequence sequence = Take(test, $"branch{round}", way);
             await using LocalStore branch = test.Open($"branch{round}");
-            Assert.True(branch.LastAcknowledged >= checkpoint.Sequence);
+            Assert.True(branch.LastAcknowledged >= sequence);
             for (int w = 0; w < Writers; w++)
             {
                 int held = int.Parse(Get(branch, $"w{w}") ?? "0", System.Globalization.CultureInfo.InvariantCulture);
@@ -199,6 +203,46 @@ public sealed class LocalStoreCheckpointTests
         Assert.Equal(Dump(test.Store), Dump(branch), StringComparer.Ordinal);
     }
 
+    [Theory]
+    [InlineData("branch")]
+    [InlineData("pinned")]
+    public async Task A_file_that_rocksdb_deletes_while_a_checkpoint_lists_it_is_left_out(string way)
+    {
+        const string Obsolete = "000009.sst";
+        int vanished = 0;
+        LocalStoreSeams seams = new()
+        {
+            Checkpoint = RefuseLinks,
+            TryLink = (existing, link) =>
+            {
+                if (Path.GetFileName(existing) == Obsolete)
+                {
+                    File.Delete(existing);
+                    vanished++;
+                }
+
+                return LocalStoreSeams.Real.TryLink(existing, link);
+            },
+        };
+        await using TestStore test = new(seams: seams);
+        await FillAsync(test);
+        test.Store.Flush();
+        File.WriteAllText(Path.Combine(test.Store.Directory, Obsolete), "of a compaction that is over");
+
+        if (way == "pinned")
+        {
+            test.Store.PinFiles(test.InRoot("taken"));
+        }
+        else
+        {
+            test.Store.CreateCheckpoint(test.InRoot("taken"));
+        }
+
+        Assert.Equal(1, vanished);
+        await using LocalStore taken = test.Open("taken");
+        Assert.Equal(Dump(test.Store), Dump(taken), StringComparer.Ordinal);
+    }
+
     [Fact]
     public async Task Two_hundred_checkpoints_in_a_row_leave_level_zero_and_open_files_bounded()
     {
@@ -311,6 +355,25 @@ public sealed class LocalStoreCheckpointTests
         }
 
         return [.. files];
+    }
+
+    /// <summary>The store's sequence before the checkpoint, which is what a snapshot copies if it is pinned.</summary>
+    private static Sequence Take(TestStore test, string name, string way)
+    {
+        string directory = test.InRoot(name);
+        if (way != "pinned")
+        {
+            return test.Store.CreateCheckpoint(directory).Sequence;
+        }
+
+        Sequence before = test.Store.LastAcknowledged;
+        test.Store.PinFiles(directory);
+        StoreInspection inspection = StoreInspection.Read(directory, "what was pinned", test.Store.Merges);
+        Assert.True(inspection.Sequence >= before);
+        HashSet<string> kept = [.. CheckpointContents.Read(directory, test.Store.Directory, inspection.Tables)
+            .Select(file => file.Path)];
+        Array.ForEach([.. Directory.GetFiles(directory).Where(file => !kept.Contains(file))], File.Delete);
+        return before;
     }
 
     private static LocalStoreSeams SeamsOf(string way) => way switch

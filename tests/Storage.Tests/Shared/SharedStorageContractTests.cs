@@ -67,6 +67,22 @@ public abstract class SharedStorageContractTests : IDisposable
     }
 
     [Fact]
+    public async Task Objects_are_found_by_name_with_their_lengths_in_the_order_asked()
+    {
+        ISharedStorage shared = await OpenAsync();
+        foreach (string name in (string[])["d/b", "d/sub/xyz", "top"])
+        {
+            await shared.PutIfAbsentAsync(name, Bytes(name), default);
+        }
+
+        Assert.Equal(
+            [3L, null, 3L, null, null, 9L, null],
+            await shared.FindAsync(["top", "d/none", "d/b", "no/such", "d/sub", "d/sub/xyz", "d"], default));
+        Assert.Empty(await shared.FindAsync([], default));
+        await Assert.ThrowsAsync<StorageException>(() => shared.FindAsync(["../x"], default));
+    }
+
+    [Fact]
     public async Task An_object_listed_as_a_directory_is_a_failure_and_not_empty()
     {
         ISharedStorage shared = await OpenAsync();

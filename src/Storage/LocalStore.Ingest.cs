@@ -1,5 +1,6 @@
 using Branching.RocksDb;
 using Branching.Storage.Bulk;
+using Branching.Storage.Transactions;
 
 namespace Branching.Storage;
 
@@ -69,7 +70,16 @@ public sealed partial class LocalStore
                 ThrowIfReadOnly();
                 ThrowIfPoisoned();
                 Guard?.ThrowIfInvalid();
-                return IngestInTurn(Family(columnFamily), tables);
+                StoreHooks? hooks = _hooks;
+                hooks?.BeforeWritingBeside();
+                try
+                {
+                    return IngestInTurn(Family(columnFamily), tables);
+                }
+                finally
+                {
+                    hooks?.AfterCommit();
+                }
             }
         });
     }

@@ -146,19 +146,21 @@ internal sealed class StoreHooks
         _store.OwnEvents?.NoteWritten(new Sequence(sequence));
     }
 
-    /// <summary>The commit has ended, well or not.</summary>
+    /// <summary>What was begun has ended, well or not.</summary>
     public void AfterCommit() => _versions?.End();
 
     /// <summary>What is staged counts as written for those staged after it.</summary>
     public void MarkStaged(WriteGroup group, IWriteView view) =>
         Mark(group.TakeUnmarked(), view, _store.LatestSequence + 1);
 
+    /// <summary>Anything is about to be written beside the writer; <see cref="AfterCommit"/> follows.</summary>
+    public void BeforeWritingBeside() => _versions?.BeginWhole();
+
     /// <summary>Anything may have been written beside the writer, up to this sequence.</summary>
     public void NoteWrittenBeside(ulong sequence)
     {
         _window?.Forget(sequence);
         _recent?.Forget(sequence);
-        _versions?.InvalidateAll();
         if (IsLocking)
         {
             Locks.BreakAll();

@@ -129,10 +129,8 @@ public sealed class RecordVersions
         }
     }
 
-    /// <summary>Anything may have changed.</summary>
-    internal void InvalidateAll() => Interlocked.Add(ref _whole, 2);
-
-    private void BeginWhole()
+    /// <summary>Any key may be about to change.</summary>
+    internal void BeginWhole()
     {
         if (!_wholeBegun)
         {

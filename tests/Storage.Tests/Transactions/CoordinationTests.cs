@@ -1,3 +1,4 @@
+using Branching.Storage.Bulk;
 using Branching.Storage.Tests.LocalStores;
 using Branching.Storage.Transactions;
 using static Branching.Storage.Tests.LocalStores.TestStore;
@@ -171,6 +172,32 @@ public sealed class CoordinationTests
         Assert.False(duringIsFresh);
         Assert.False(versions.IsFresh(null, Bytes("a"), during));
         Assert.True(versions.IsFresh(null, Bytes("a"), versions.Observe(null, Bytes("a"))));
+    }
+
+    [Fact]
+    public async Task Who_sees_a_record_of_a_bulk_load_is_not_told_that_an_older_copy_is_fresh()
+    {
+        await using TestStore test = new();
+        RecordVersions versions = test.Store.Versions;
+        for (int round = 0; round < 50; round++)
+        {
+            await test.WriteAsync(Put("a", "old"));
+            RecordVersion old = versions.Observe(null, Bytes("a"));
+            await using BulkLoad load = test.Store.BeginBulkLoad(new BulkLoadOptions(), test.InRoot($"bulk{round}"));
+            load.Add(Bytes("a"), Bytes("loaded"));
+            Task<bool> reader = Task.Run(() =>
+            {
+                while (test.Get("a") != "loaded")
+                {
+                }
+
+                return versions.IsFresh(null, Bytes("a"), old);
+            });
+            await load.CompleteAsync();
+
+            Assert.False(await reader.WaitAsync(Waiting.Deadline), $"round {round}");
+            Assert.True(versions.IsFresh(null, Bytes("a"), versions.Observe(null, Bytes("a"))));
+        }
     }
 
     [Fact]

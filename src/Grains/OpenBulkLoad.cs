@@ -116,11 +116,8 @@ internal sealed class OpenBulkLoad : IAsyncDisposable
         }
         finally
         {
-            if (!_ended)
-            {
-                _idle.Change(_patience, Timeout.InfiniteTimeSpan);
-            }
-
+            // Also when it has ended by a failure: until it is forgotten it holds the store open.
+            _idle.Change(_patience, Timeout.InfiniteTimeSpan);
             _turn.Release();
         }
     }

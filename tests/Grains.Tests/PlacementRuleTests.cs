@@ -14,6 +14,19 @@ public sealed class PlacementRuleTests
             DatabasePlacementRule.Holder([Node("n1", false), Node("n2", true, 9), Node("n3", null)])?.Name);
 
     [Fact]
+    public void A_move_goes_to_a_node_that_answers_and_asks_to_try_again_when_it_does_not_yet()
+    {
+        NodeAnswer[] answers = [Node("n1", true), Node("n2", null), Node("n3", null), Node("n3", false)];
+
+        Assert.Equal(answers[3], Moves.FindNode(answers, "n3"));
+        BranchingException silent = Assert.Throws<BranchingException>(() => Moves.FindNode(answers, "n2"));
+        BranchingException unknown = Assert.Throws<BranchingException>(() => Moves.FindNode(answers, "n4"));
+
+        Assert.Equal((FailureKind.Closed, true), (silent.Kind, silent.IsTransient));
+        Assert.Equal((FailureKind.InvalidArgument, false), (unknown.Kind, unknown.IsTransient));
+    }
+
+    [Fact]
     public void Nobody_holds_it_when_nobody_says_so()
         => Assert.Null(DatabasePlacementRule.Holder([Node("n1", false), Node("n3", null)]));
 

@@ -71,12 +71,23 @@ internal sealed class Moves(ClusterView view, TimeProvider time, ILogger<Moves> 
         };
     }
 
-    internal static NodeAnswer FindNode(IEnumerable<NodeAnswer> answers, string name)
+    /// <exception cref="BranchingException"><see cref="FailureKind.InvalidArgument"/>: no node of the cluster has the
+    /// name. <see cref="FailureKind.Closed"/>, transient: one has, but it does not answer.</exception>
+    internal static NodeAnswer FindNode(NodeAnswer[] answers, string name)
     {
-        NodeAnswer[] found = [.. answers.Where(answer => answer.Name == name && answer.Holds is not null)];
-        return found.Length > 0
-            ? found[0]
-            : throw new BranchingException(
+        NodeAnswer[] found = [.. answers.Where(answer => answer.Name == name)];
+        int answering = Array.FindIndex(found, answer => answer.Holds is not null);
+        if (answering >= 0)
+        {
+            return found[answering];
+        }
+
+        throw found.Length > 0
+            ? new BranchingException(
+                FailureKind.Closed,
+                $"Node '{name}' does not answer: it has just started, or has just ended. Nothing was moved; try again.",
+                isTransient: true)
+            : new BranchingException(
                 FailureKind.InvalidArgument,
                 $"There is no live node '{name}'. The live nodes are: " +
                 $"{string.Join(", ", answers.Select(answer => answer.Name).Order(StringComparer.Ordinal))}.");

@@ -14,6 +14,9 @@ internal sealed class DocumentShell(
 {
     private const string ExitMark = "# exit ";
 
+    // No command of a document takes as long; one that hangs is named.
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
+
     /// <summary>Cuts the comment off; one of the form <c># exit 3</c> says how the command ends.</summary>
     public static ShellLine Parse(string line)
     {
@@ -109,8 +112,16 @@ internal sealed class DocumentShell(
     {
         if (BranchingArguments(words) is { } arguments)
         {
-            CliResult result = await Cli.RunAsync(input, arguments, connect, variable);
-            return (result.ExitCode, result.OutputBytes, result.Error);
+            Task<CliResult> run = Cli.RunAsync(input, arguments, connect, variable);
+            try
+            {
+                CliResult result = await run.WaitAsync(_patience);
+                return (result.ExitCode, result.OutputBytes, result.Error);
+            }
+            catch (TimeoutException e)
+            {
+                throw new TimeoutException($"'{string.Join(' ', words)}' did not end within {_patience}.", e);
+            }
         }
 
         return words switch

@@ -27,11 +27,10 @@ internal sealed class BesideRounds
     /// <summary>With / without at a percentile: of the rounds, and of all puts together.</summary>
     public string Ratio(double percent)
     {
-        Samples ratios = new(
-            _rounds.Select(round => round.With.Percentile(percent) / round.Without.Percentile(percent)));
+        Samples with = new(_rounds.Select(round => round.With.Percentile(percent)));
+        Samples without = new(_rounds.Select(round => round.Without.Percentile(percent)));
+        double ofAll = With.Percentile(percent) / Without.Percentile(percent);
         return string.Create(CultureInfo.InvariantCulture,
-            $"{ratios.Median:F2} in the median of {ratios.Count} rounds (spread {ratios.Least:F2} to ")
-            + string.Create(CultureInfo.InvariantCulture,
-                $"{ratios.Most:F2}), {With.Percentile(percent) / Without.Percentile(percent):F2} of all puts together");
+            $"{with.DividedBy(without).Ratio()} in the median of {with.Count} rounds, {ofAll:F2} of all puts together");
     }
 }

@@ -35,17 +35,17 @@ internal static class CheckpointFiles
         {
             Directory.CreateDirectory(staging);
             string source = database.Path;
-            CopyManifest(source, staging, durable);
+            CopyManifest(source, staging);
             foreach (string file in Directory.EnumerateFiles(source))
             {
                 if (_immutable.Contains(Path.GetExtension(file)))
                 {
-                    LinkOrCopy(file, Path.Combine(staging, Path.GetFileName(file)), tryLink, durable);
+                    LinkOrCopy(file, Path.Combine(staging, Path.GetFileName(file)), tryLink);
                 }
             }
 
-            CopyLogs(source, staging, durable);
-            CopyNewestOptions(source, staging, durable);
+            CopyLogs(source, staging);
+            CopyNewestOptions(source, staging);
         }
         finally
         {
@@ -54,7 +54,7 @@ internal static class CheckpointFiles
 
         if (durable)
         {
-            LocalFiles.FlushDirectory(staging);
+            Flush(staging);
         }
 
         LocalFiles.Rename(staging, target);
@@ -64,39 +64,34 @@ internal static class CheckpointFiles
         }
     }
 
-    private static void CopyManifest(string source, string staging, bool durable)
+    private static void CopyManifest(string source, string staging)
     {
         string current = File.ReadAllText(Path.Combine(source, "CURRENT"));
         string manifest = current.TrimEnd('\n');
-        Copy(Path.Combine(source, manifest), Path.Combine(staging, manifest), long.MaxValue, durable);
-        string copy = Path.Combine(staging, "CURRENT");
-        File.WriteAllText(copy, current);
-        if (durable)
-        {
-            LocalFiles.FlushFile(copy);
-        }
+        Copy(Path.Combine(source, manifest), Path.Combine(staging, manifest), long.MaxValue);
+        File.WriteAllText(Path.Combine(staging, "CURRENT"), current);
     }
 
-    private static void CopyLogs(string source, string staging, bool durable)
+    private static void CopyLogs(string source, string staging)
     {
         foreach (FileInfo log in Numbered(source, "*.log").OrderByDescending(NumberOf).ToList())
         {
             log.Refresh(); // What the listing saw of its length may be old by now.
             if (log is { Exists: true, Length: > 0 })
             {
-                TryCopy(log.FullName, Path.Combine(staging, log.Name), log.Length, durable);
+                TryCopy(log.FullName, Path.Combine(staging, log.Name), log.Length);
             }
         }
     }
 
-    private static void CopyNewestOptions(string source, string staging, bool durable)
+    private static void CopyNewestOptions(string source, string staging)
     {
         FileInfo? newest = new DirectoryInfo(source).EnumerateFiles("OPTIONS-*")
             .Where(file => !file.Name.EndsWith(".dbtmp", StringComparison.Ordinal))
             .MaxBy(file => file.Name, StringComparer.Ordinal);
         if (newest is not null)
         {
-            Copy(newest.FullName, Path.Combine(staging, newest.Name), long.MaxValue, durable);
+            Copy(newest.FullName, Path.Combine(staging, newest.Name), long.MaxValue);
         }
     }
 
@@ -108,20 +103,19 @@ internal static class CheckpointFiles
     private static long NumberOf(FileInfo file) =>
         long.Parse(Path.GetFileNameWithoutExtension(file.Name), CultureInfo.InvariantCulture);
 
-    private static void LinkOrCopy(
-        string file, string target, Func<string, string, bool> tryLink, bool durable)
+    private static void LinkOrCopy(string file, string target, Func<string, string, bool> tryLink)
     {
         if (!tryLink(file, target))
         {
-            TryCopy(file, target, long.MaxValue, durable);
+            TryCopy(file, target, long.MaxValue);
         }
     }
 
-    private static void TryCopy(string from, string to, long maxBytes, bool durable)
+    private static void TryCopy(string from, string to, long maxBytes)
     {
         try
         {
-            Copy(from, to, maxBytes, durable);
+            Copy(from, to, maxBytes);
         }
         catch (FileNotFoundException) when (!File.Exists(from))
         {
@@ -129,7 +123,7 @@ internal static class CheckpointFiles
         }
     }
 
-    private static void Copy(string from, string to, long maxBytes, bool durable)
+    private static void Copy(string from, string to, long maxBytes)
     {
         using FileStream input = new(from, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         using FileStream output = new(to, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0);
@@ -148,10 +142,19 @@ internal static class CheckpointFiles
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
+    }
 
-        if (durable)
+    private static void Flush(string staging)
+    {
+        foreach (string file in Directory.EnumerateFiles(staging))
         {
-            output.Flush(flushToDisk: true);
+            // A link is the store's own table, which is durable since it was written.
+            if (LocalFiles.GetStatus(file).LinkCount == 1)
+            {
+                LocalFiles.FlushFile(file);
+            }
         }
+
+        LocalFiles.FlushDirectory(staging);
     }
 }

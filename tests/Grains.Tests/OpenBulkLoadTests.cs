@@ -9,19 +9,10 @@ public sealed class OpenBulkLoadTests
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
 
     [Fact]
-    public async Task A_load_whose_client_is_silent_is_forgotten_also_after_a_part_that_failed()
-    {
-        DirectoryInfo place = Directory.CreateTempSubdirectory("branching-load-");
-        try
+    public Task A_load_whose_client_is_silent_is_forgotten_also_after_a_part_that_failed() => WithLoadAsync(
+        async (open, clock, forgotten) =>
         {
-            await using DataRoot root = await DataRoot.OpenAsync(new StorageOptions { DataRoot = place.FullName });
-            Database database = await root.CreateDatabaseAsync(DatabaseName.Parse("shop"), "test", default);
-            BulkLoad load = await database.BeginBulkLoadAsync(BranchName.Main, new BulkLoadOptions(), default);
-            OneTimer clock = new();
-            List<OpenBulkLoad> forgotten = [];
-            await using OpenBulkLoad open = new(load, clock, forgotten.Add);
             Assert.Equal(_patience, clock.Due);
-
             await open.AddAsync(Part(open, 1, "a"), default);
             Assert.Equal(_patience, clock.Due);
             await Assert.ThrowsAsync<StorageException>(() => open.AddAsync(Part(open, 2, ""), default));
@@ -33,15 +24,19 @@ public sealed class OpenBulkLoadTests
             clock.Fire();
 
             Assert.Same(open, Assert.Single(forgotten));
-        }
-        finally
-        {
-            place.Delete(recursive: true);
-        }
-    }
+        });
 
     [Fact]
-    public async Task While_a_part_is_taken_its_client_is_not_silent()
+    public Task While_a_part_is_taken_its_client_is_not_silent() => WithLoadAsync(async (open, clock, _) =>
+    {
+        await open.AddAsync(Part(open, 1, "a"), default);
+
+        Assert.Equal([_patience, Timeout.InfiniteTimeSpan, _patience], clock.Dues);
+        Assert.Equal(1, (await open.CompleteAsync(default)).Records);
+    });
+
+    /// <summary>Gives a load into a database of its own, its clock, and the loads that were forgotten.</summary>
+    private static async Task WithLoadAsync(Func<OpenBulkLoad, OneTimer, List<OpenBulkLoad>, Task> test)
     {
         DirectoryInfo place = Directory.CreateTempSubdirectory("branching-load-");
         try
@@ -50,12 +45,9 @@ public sealed class OpenBulkLoadTests
             Database database = await root.CreateDatabaseAsync(DatabaseName.Parse("shop"), "test", default);
             BulkLoad load = await database.BeginBulkLoadAsync(BranchName.Main, new BulkLoadOptions(), default);
             OneTimer clock = new();
-            await using OpenBulkLoad open = new(load, clock, static _ => { });
-
-            await open.AddAsync(Part(open, 1, "a"), default);
-
-            Assert.Equal([_patience, Timeout.InfiniteTimeSpan, _patience], clock.Dues);
-            Assert.Equal(1, (await open.CompleteAsync(default)).Records);
+            List<OpenBulkLoad> forgotten = [];
+            await using OpenBulkLoad open = new(load, clock, forgotten.Add);
+            await test(open, clock, forgotten);
         }
         finally
         {

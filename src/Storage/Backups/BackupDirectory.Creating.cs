@@ -55,9 +55,8 @@ public sealed partial class BackupDirectory
         {
             making.Count.Enter(SnapshotPhase.Checkpoint);
             _seams.Reach(BackupStep.CreateStarted);
-            StoreInspection inspection = await Task.Run(() => Pin(making, checkpoint), cancellationToken)
+            making.Inspection = await Task.Run(() => Pin(making, checkpoint), cancellationToken)
                 .ConfigureAwait(false);
-            making.Tables = inspection.Tables;
             Dictionary<string, long> there = await ReadObjectsAsync(storage, cancellationToken).ConfigureAwait(false);
             IReadOnlyList<BackupFile> files = await DigestAsync(making, checkpoint, cancellationToken)
                 .ConfigureAwait(false);
@@ -79,7 +78,7 @@ public sealed partial class BackupDirectory
             await SendAsync(making, storage, checkpoint, files, there, cancellationToken).ConfigureAwait(false);
             making.Count.Enter(SnapshotPhase.Publishing);
             _seams.Reach(BackupStep.CreatePublishing);
-            BackupManifest manifest = await PublishAsync(making, storage, mark, inspection, files, cancellationToken)
+            BackupManifest manifest = await PublishAsync(making, storage, mark, files, cancellationToken)
                 .ConfigureAwait(false);
             _seams.Reach(BackupStep.CreatePublished);
             return Report(making, manifest);
@@ -104,11 +103,8 @@ public sealed partial class BackupDirectory
         string mark = Path.Combine(making.Store.Directory, StoreMarker.FileName);
         if (File.Exists(mark))
         {
-            disk.Step(DiskStepKind.WriteFile, mark, () =>
-            {
-                File.Copy(mark, Path.Combine(checkpoint, StoreMarker.FileName));
-                return true;
-            });
+            disk.Step(
+                DiskStepKind.WriteFile, mark, () => File.Copy(mark, Path.Combine(checkpoint, StoreMarker.FileName)));
         }
 
         if (making.Request.ChangeLogDirectory is { } log)
@@ -267,10 +263,11 @@ public sealed partial class BackupDirectory
     }
 
     private async Task<BackupManifest> PublishAsync(
-        Making making, ISharedStorage storage, BackupMarkDocument mark, StoreInspection inspection,
-        IReadOnlyList<BackupFile> files, CancellationToken cancellationToken)
+        Making making, ISharedStorage storage, BackupMarkDocument mark, IReadOnlyList<BackupFile> files,
+        CancellationToken cancellationToken)
     {
         CreateBackup request = making.Request;
+        StoreInspection inspection = making.Inspection!;
         BackupManifest manifest = new(
             BackupManifest.CurrentFormat, _program,
             await NextAsync(storage, mark, cancellationToken).ConfigureAwait(false), making.Store.Label,
@@ -362,14 +359,14 @@ public sealed partial class BackupDirectory
 
         public IReadOnlyList<string> ChangeLog { get; set; } = [];
 
-        /// <summary>The tables that are backed up.</summary>
-        public IReadOnlySet<string> Tables { get; set; } = new HashSet<string>(StringComparer.Ordinal);
+        /// <summary>What was pinned.</summary>
+        public StoreInspection? Inspection { get; set; }
 
         public long? Available { get; set; }
 
         public bool MustFlushReused { get; set; }
 
         public List<CheckpointFile> Contents(string checkpoint) =>
-            CheckpointContents.Read(checkpoint, store.Directory, Tables);
+            CheckpointContents.Read(checkpoint, store.Directory, Inspection!.Tables);
     }
 }

@@ -292,11 +292,7 @@ public sealed partial class BackupDirectory
                 string to = Path.Combine(trial, file.Name);
                 if (!StoreFileNames.IsImmutable(file.Role!.Value) || !LocalFiles.TryCreateHardLink(from, to, out _))
                 {
-                    _seams.Disk.Step(DiskStepKind.WriteFile, to, () =>
-                    {
-                        File.Copy(from, to);
-                        return true;
-                    });
+                    _seams.Disk.Step(DiskStepKind.WriteFile, to, () => File.Copy(from, to));
                 }
             }
 

@@ -60,11 +60,7 @@ public sealed partial class SnapshotRestorer
 
     private void Copy(string source, string target)
     {
-        _disk.Step(DiskStepKind.WriteFile, target, () =>
-        {
-            File.Copy(source, target, overwrite: false);
-            return true;
-        });
+        _disk.Step(DiskStepKind.WriteFile, target, () => File.Copy(source, target, overwrite: false));
         _disk.FlushFile(target);
     }
 

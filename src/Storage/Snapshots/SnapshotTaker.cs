@@ -188,8 +188,6 @@ public sealed partial class SnapshotTaker
             {
                 File.Copy(mark, pinned);
             }
-
-            return true;
         });
         taking.Disk.Reach(SnapshotStep.TakeMarked);
     }

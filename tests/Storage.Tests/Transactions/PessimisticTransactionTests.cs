@@ -231,19 +231,7 @@ public sealed class PessimisticTransactionTests
     {
         using TestCommit commit = new();
         await using TestStore test = new(seams: commit.Seams);
-        using (test.Store.BeginTransaction(_options))
-        {
-            // Once, so that the store remembers writes from here on.
-        }
-
-        commit.Hold();
-        Task<WriteResult> blocker = test.WriteAsync(Put("x", "1"));
-        await commit.EnteredAsync();
-        Task<WriteResult> early = test.WriteAsync(Put("n", "early"));
-        using StoreTransaction transaction = test.Store.BeginTransaction(_options);
-        Assert.Null(await GetForUpdateAsync(transaction, "n"));
-        commit.Release();
-        await Task.WhenAll(blocker, early);
+        using StoreTransaction transaction = await LockTooLateAsync(test, commit, Put("n", "early"));
         await transaction.PutAsync(null, Bytes("n"), Bytes("late"));
         CommitResult result = await transaction.CommitAsync();
 
@@ -256,19 +244,8 @@ public sealed class PessimisticTransactionTests
     {
         using TestCommit commit = new();
         await using TestStore test = new(seams: commit.Seams);
-        using (test.Store.BeginTransaction(_options))
-        {
-            // Once, so that the store remembers writes from here on.
-        }
-
-        commit.Hold();
-        Task<WriteResult> blocker = test.WriteAsync(Put("x", "1"));
-        await commit.EnteredAsync();
-        Task<WriteResult> early = test.WriteAsync(Put("n", "early"), Put("m", "early"));
-        using StoreTransaction transaction = test.Store.BeginTransaction(_options);
-        Assert.Null(await GetForUpdateAsync(transaction, "n"));
-        commit.Release();
-        await Task.WhenAll(blocker, early);
+        using StoreTransaction transaction = await LockTooLateAsync(
+            test, commit, Put("n", "early"), Put("m", "early"));
         Assert.Equal("early", await GetForUpdateAsync(transaction, "m"));
         CommitResult result = await transaction.CommitAsync();
 
@@ -294,6 +271,27 @@ public sealed class PessimisticTransactionTests
         Assert.Equal(
             FailureKind.Closed,
             (await Assert.ThrowsAsync<StorageException>(async () => await holder.CommitAsync())).Kind);
+    }
+
+    /// <summary>A transaction that locked the key "n", which was absent, while a write had begun that was applied
+    /// since.</summary>
+    private static async Task<StoreTransaction> LockTooLateAsync(
+        TestStore test, TestCommit commit, params WriteOperation[] early)
+    {
+        using (test.Store.BeginTransaction(_options))
+        {
+            // Once, so that the store remembers writes from here on.
+        }
+
+        commit.Hold();
+        Task<WriteResult> blocker = test.WriteAsync(Put("x", "1"));
+        await commit.EnteredAsync();
+        Task<WriteResult> write = test.WriteAsync(early);
+        StoreTransaction transaction = test.Store.BeginTransaction(_options);
+        Assert.Null(await GetForUpdateAsync(transaction, "n"));
+        commit.Release();
+        await Task.WhenAll(blocker, write);
+        return transaction;
     }
 
     private static async Task<string?> GetForUpdateAsync(

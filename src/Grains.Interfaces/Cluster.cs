@@ -127,11 +127,12 @@ public sealed record MoveOutcome(
 
 /// <summary>What a node's disk says of a database.</summary>
 /// <param name="Holds">The node has a directory of it.</param>
-/// <param name="Epoch">The tenure that its local store belongs to; 0 without one.</param>
+/// <param name="Epoch">The tenure that its local store belongs to, or that it gave up; 0 without one.</param>
 /// <param name="Owned">It serves the database now, with a tenure that has not ended.</param>
 /// <param name="DatabaseId">Identity of what it holds; null without one.</param>
 /// <param name="TakingOver">It is bringing the database up now.</param>
 /// <param name="Databases">How many databases the node holds.</param>
+/// <param name="GivenTo">Name of the node that it gave the database up for a moment ago; null when it did not.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.database-holding")]
@@ -141,7 +142,8 @@ public readonly record struct DatabaseHolding(
     [property: Id(2)] bool Owned,
     [property: Id(3)] string? DatabaseId = null,
     [property: Id(4)] bool TakingOver = false,
-    [property: Id(5)] int Databases = 0);
+    [property: Id(5)] int Databases = 0,
+    [property: Id(6)] string? GivenTo = null);
 
 /// <summary>Asks a node to own a database.</summary>
 /// <param name="Database">The database's name.</param>

@@ -38,6 +38,30 @@ public sealed class MoveTests
     }
 
     [Fact]
+    public async Task A_call_between_release_and_takeover_brings_the_database_up_on_the_target_alone()
+    {
+        await using NodeCluster nodes = await NodeCluster.StartAsync(shared: true);
+        IDatabaseGrain database = nodes.Grains.GetDatabase("d");
+        await database.CreateAsync(new CreateDatabaseRequest("test"));
+        for (int i = 0; i < 3; i++)
+        {
+            string from = await nodes.Grains.OwnerAsync("d");
+            foreach (SiloHandle target in nodes.Cluster.Silos.Where(silo => silo.Name != from).ToArray())
+            {
+                await NodeCluster.RetryAsync(() => database.PutAsync(Bytes.Of("k"), Bytes.Of(target.Name)));
+                await ReleaseAsync(nodes, target.Name);
+
+                // Nobody tells the target: only callers come.
+                await NodeCluster.RetryAsync(() => database.PutAsync(Bytes.Of("after"), Bytes.Of("v")));
+
+                Assert.Equal(target.Name, await nodes.Grains.OwnerAsync("d"));
+                Assert.Equal(
+                    target.Name, await NodeCluster.RetryAsync<string?>(async () => await database.ReadAsync("k")));
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_drained_node_owns_nothing_and_everything_is_served_elsewhere()
     {
         await using NodeCluster nodes = await NodeCluster.StartAsync(shared: true);
@@ -170,6 +194,15 @@ public sealed class MoveTests
             async () => !(await DescribeAsync(former)).Databases.Contains("d", StringComparer.Ordinal),
             "the former owner's copy is gone");
         Assert.Equal("d", Assert.Single(await former.ListQuarantineAsync()).Database);
+    }
+
+    private static async Task ReleaseAsync(NodeCluster nodes, string target)
+    {
+        string from = await nodes.Grains.OwnerAsync("d");
+        INodeGrain source = nodes.Grains.GetGrain<INodeGrain>(nodes.Node(from).SiloAddress.ToParsableString());
+        ReleaseDatabaseRequest request = new("d", Guid.NewGuid().ToString("N"), target, TimeSpan.FromSeconds(20));
+        ReleaseStatus released = await NodeCluster.RetryAsync(() => source.ReleaseDatabaseAsync(request));
+        Assert.True(released.State == OperationState.Succeeded, released.Problem);
     }
 
     // Right after a node came back, another one that places the call may not know it yet.

@@ -36,7 +36,7 @@ public sealed class PlacementRuleTests
         NodeAnswer[] answers = [Node("n3", true), Node("n1", true), Node("n2", true)];
 
         Assert.Equal("n1", DatabasePlacementRule.Holder(answers)?.Name);
-        Assert.Equal("n1", DatabasePlacementRule.Holder(answers.Reverse())?.Name);
+        Assert.Equal("n1", DatabasePlacementRule.Holder([.. answers.Reverse()])?.Name);
     }
 
     [Fact]
@@ -50,6 +50,42 @@ public sealed class PlacementRuleTests
         Assert.Equal("n3", DatabasePlacementRule.Holder([older, newest, taker, owner])?.Name);
         Assert.Equal("n2", DatabasePlacementRule.Holder([older, newest, taker])?.Name);
         Assert.Equal("n4", DatabasePlacementRule.Holder([older, newest])?.Name);
+    }
+
+    [Fact]
+    public void A_database_that_was_given_up_goes_to_the_node_it_was_given_to_unless_somebody_serves_it()
+    {
+        NodeAnswer source = Node("n1", false) with { GivenTo = "n3" };
+        NodeAnswer target = Node("n3", false, 9);
+        NodeAnswer older = Node("n2", true) with { Epoch = 8 };
+
+        Assert.Equal("n3", DatabasePlacementRule.Holder([older, source, target])?.Name);
+        Assert.Equal("n2", DatabasePlacementRule.Holder([older with { TakingOver = true }, source, target])?.Name);
+        Assert.Equal("n2", DatabasePlacementRule.Holder([older with { Owned = true }, source, target])?.Name);
+        Assert.Equal("n2", DatabasePlacementRule.Holder([older, source, target with { Holds = null }])?.Name);
+        Assert.Null(DatabasePlacementRule.Holder([source, Node("n2", false)]));
+        NodeAnswer earlier = target with { GivenTo = "n1", Epoch = 3 };
+        Assert.Equal("n3", DatabasePlacementRule.Holder([earlier, source with { Epoch = 4 }])?.Name);
+    }
+
+    [Fact]
+    public void A_move_that_fails_says_where_the_database_is()
+    {
+        NodeAnswer source = Node("n1", true);
+        NodeAnswer third = Node("n3", true);
+
+        Assert.Equal(
+            "Node n2 could not take it, so it is back on node n1: T.",
+            Moves.Explain("n1", "n2", "T.", null, source with { Owned = true }));
+        Assert.Equal(
+            "Node n2 could not take it: T. Node n3 serves it.",
+            Moves.Explain("n1", "n2", "T.", null, third with { Owned = true }));
+        Assert.Equal(
+            "Node n2 could not take it: T. Node n3 is bringing it up.",
+            Moves.Explain("n1", "n2", "T.", "B.", third with { TakingOver = true }));
+        Assert.Equal(
+            "Node n2 could not take it: T. Nor could node n1: B. It is at rest; the next call tries again.",
+            Moves.Explain("n1", "n2", "T.", "B.", null));
     }
 
     [Fact]

@@ -120,8 +120,7 @@ internal sealed class ClusterView(
             DatabaseHolding said = await WithinAsync(
                 NodeOf(member.SiloAddress).LookAtDatabaseAsync(database, cancellationToken), default,
                 cancellationToken);
-            return new NodeAnswer(
-                member.SiloAddress, member.Name, said.Holds, said.Databases, said.Epoch, said.Owned, said.TakingOver);
+            return NodeAnswer.Of(member.SiloAddress, member.Name, said);
         }
         catch (Exception e) when (IsSilence(e))
         {

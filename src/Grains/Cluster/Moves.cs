@@ -58,18 +58,50 @@ internal sealed class Moves(ClusterView view, TimeProvider time, ILogger<Moves> 
         }
 
         logger.FailoverTryFailed(database, to.Name, 1, there.Problem ?? "");
-        TakeoverStatus back = await TakeAsync(database, from, CancellationToken.None);
+        MoveOutcome outcome = await BringBackAsync(database, from, to, there, released, start);
+        return outcome with { WritePause = released.PausedFor + time.GetElapsedTime(since) };
+    }
+
+    private async Task<MoveOutcome> BringBackAsync(
+        string database, NodeAnswer source, NodeAnswer target, TakeoverStatus there, ReleaseStatus released, long start)
+    {
+        // Whoever serves it by now, for a call or because it only did not answer, keeps it.
+        NodeAnswer? serving = await FindServingAsync(database);
+        TakeoverStatus? back = null;
+        if (serving is null)
+        {
+            back = await TakeAsync(database, source, CancellationToken.None);
+            serving = back.State == OperationState.Succeeded
+                ? source with { Owned = true, Epoch = back.Epoch }
+                : await FindServingAsync(database);
+        }
+
+        bool isThere = serving is { Owned: true } && serving.Value.Name == target.Name;
         return Outcome(
-            database, from.Name, from.Name, back, released, released.PausedFor + time.GetElapsedTime(since), start)
+            database, source.Name, serving?.Name ?? source.Name, back ?? there, released, TimeSpan.Zero, start)
             with
         {
-            Succeeded = false,
-            Problem = back.State == OperationState.Succeeded
-                ? $"Node {to.Name} could not take it, so it is back on node {from.Name}: {there.Problem}"
-                : $"Node {to.Name} could not take it: {there.Problem} Nor could node {from.Name}: {back.Problem} " +
-                    "It is at rest; the next call tries again.",
+            Succeeded = isThere,
+            Epoch = serving?.Epoch ?? 0,
+            Problem = isThere ? null : Explain(source.Name, target.Name, there.Problem, back?.Problem, serving),
         };
     }
+
+    internal static string Explain(string from, string to, string? there, string? back, NodeAnswer? serving) =>
+        serving switch
+        {
+            { Owned: true } one when one.Name == from =>
+                $"Node {to} could not take it, so it is back on node {from}: {there}",
+            { Owned: true } one => $"Node {to} could not take it: {there} Node {one.Name} serves it.",
+            { } one => $"Node {to} could not take it: {there} Node {one.Name} is bringing it up.",
+            null => $"Node {to} could not take it: {there} Nor could node {from}: {back} It is at rest; the next call " +
+                "tries again.",
+        };
+
+    /// <summary>The node that serves a database, else the one that is bringing it up.</summary>
+    private async Task<NodeAnswer?> FindServingAsync(string database) =>
+        DatabasePlacementRule.Holder([.. (await view.LookAsync(database, CancellationToken.None))
+            .Where(answer => answer.Serves)]);
 
     /// <exception cref="BranchingException"><see cref="FailureKind.InvalidArgument"/>: no node of the cluster has the
     /// name. <see cref="FailureKind.Closed"/>, transient: one has, but it does not answer.</exception>

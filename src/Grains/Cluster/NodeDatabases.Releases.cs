@@ -83,18 +83,10 @@ internal sealed partial class NodeDatabases
         }
     }
 
-    private bool IsGivingUp(string database) =>
-        _releases.TryGetValue(database, out Release? release) && release.IsGivenUp(_givenUpFor);
-
-    private void ThrowIfGivingUp(string database)
-    {
-        if (IsGivingUp(database))
-        {
-            throw new StorageException(
-                Storage.FailureKind.Moved,
-                $"Database '{database}' was handed over by node {silo.Name} to another one. Try again.");
-        }
-    }
+    /// <summary>The release of a database that is under way past its commit point, or ended well a moment ago; null
+    /// without one.</summary>
+    private Release? TryGetGivenUp(string database) =>
+        _releases.TryGetValue(database, out Release? release) && release.IsGivenUp(_givenUpFor) ? release : null;
 
     private async Task EndReleasesAsync()
     {

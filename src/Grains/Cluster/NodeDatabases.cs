@@ -81,10 +81,11 @@ internal sealed partial class NodeDatabases(
             return new DatabaseHolding(here, 0, here, Databases: count);
         }
 
-        if (IsGivingUp(database))
+        if (TryGetGivenUp(database) is { } release)
         {
             // It still has the files, but they are about to be an earlier epoch's.
-            return new DatabaseHolding(false, 0, false, Databases: count);
+            return new DatabaseHolding(
+                false, release.Status.Epoch, false, Databases: count, GivenTo: release.Target);
         }
 
         bool taking = _takeovers.TryGetValue(database, out Takeover? takeover) && takeover.IsRunning;
@@ -98,6 +99,9 @@ internal sealed partial class NodeDatabases(
             count);
     }
 
+    /// <summary><see cref="Look"/> as the others hear it.</summary>
+    public NodeAnswer Answer(string database) => NodeAnswer.Of(silo.SiloAddress, silo.Name, Look(database));
+
     /// <summary>Owns a database because the coordinator asks; says how far it is.</summary>
     public async Task<TakeoverStatus> TakeAsync(TakeDatabaseRequest request, CancellationToken cancellationToken)
     {
@@ -105,7 +109,6 @@ internal sealed partial class NodeDatabases(
         if (!_takeovers.TryGetValue(request.Database, out Takeover? takeover)
             || (takeover.AttemptId != request.AttemptId && !takeover.IsRunning))
         {
-            ForgetRelease(request.Database);
             takeover = Begin(name, request.AttemptId, request.Reason);
         }
 
@@ -171,6 +174,7 @@ internal sealed partial class NodeDatabases(
                 return running;
             }
 
+            ForgetRelease(name.Value);
             Takeover takeover = new(attemptId, reason, time);
             takeover.Begin(one => OwnAsync(name, one));
             _takeovers[name.Value] = takeover;
@@ -202,7 +206,6 @@ internal sealed partial class NodeDatabases(
 
     private async Task<Database> OwnForCallerAsync(DatabaseName name, CancellationToken cancellationToken)
     {
-        ThrowIfGivingUp(name.Value);
         if (!_takeovers.TryGetValue(name.Value, out Takeover? takeover) || !takeover.IsRunning)
         {
             await ThrowIfElsewhereAsync(name, cancellationToken);
@@ -226,12 +229,23 @@ internal sealed partial class NodeDatabases(
     private async Task ThrowIfElsewhereAsync(DatabaseName name, CancellationToken cancellationToken)
     {
         ulong here = storage.Root.EpochOf(name)?.Value ?? 0;
-        foreach (NodeAnswer other in await locator.AskOthersAsync(name.Value, cancellationToken))
+        if (TryGetGivenUp(name.Value) is { IsRunning: true } release)
+        {
+            throw new StorageException(
+                Storage.FailureKind.Moved,
+                $"Database '{name}' is being handed over by node {silo.Name} to node {release.Target}. Try again.");
+        }
+
+        NodeAnswer[] others = await locator.AskOthersAsync(name.Value, cancellationToken);
+        string? heir = DatabasePlacementRule.Heir([.. others, Answer(name.Value)]);
+        foreach (NodeAnswer other in others)
         {
             string? why = other switch
             {
                 { Owned: true } => "owns it",
                 { TakingOver: true } => "is bringing it up",
+                // Without this, a call between release and takeover would bring it up on a node that nobody meant.
+                _ when other.Name == heir => "is about to take it",
                 // Equal epochs happen when a node died between its claim and its first snapshot: either may go on.
                 { Holds: true } when other.Epoch > here => "has a newer copy of it",
                 _ => null,

@@ -63,8 +63,7 @@ internal sealed class DatabaseLocator(
         {
             DatabaseHolding said = await NodeOf(silo).LookAtDatabaseAsync(database, cancellationToken).AsTask()
                 .WaitAsync(options.Value.NodeAnswerTimeout, time, cancellationToken);
-            return new NodeAnswer(
-                silo, name, said.Holds, said.Databases, said.Epoch, said.Owned, said.TakingOver);
+            return NodeAnswer.Of(silo, name, said);
         }
         catch (Exception e) when (IsSilence(e))
         {

@@ -59,9 +59,7 @@ internal sealed class DatabasePlacementDirector(
     {
         try
         {
-            DatabaseHolding said = here.Look(database);
-            return new NodeAnswer(
-                local.SiloAddress, local.Name, said.Holds, said.Databases, said.Epoch, said.Owned, said.TakingOver);
+            return here.Answer(database);
         }
         catch (StorageException e)
         {

@@ -9,9 +9,10 @@ namespace Branching.Grains;
 /// <param name="Name">Its name, which outlives restarts as its address does not.</param>
 /// <param name="Holds">Whether its data root holds the database; null when it did not answer.</param>
 /// <param name="Databases">How many databases it holds.</param>
-/// <param name="Epoch">The tenure that its copy belongs to; 0 without shared storage.</param>
+/// <param name="Epoch">The tenure that its copy belongs to, or that it gave up; 0 without shared storage.</param>
 /// <param name="Owned">Whether it serves the database now.</param>
 /// <param name="TakingOver">Whether it is bringing the database up now.</param>
+/// <param name="GivenTo">Name of the node that it gave the database up for a moment ago; null when it did not.</param>
 internal readonly record struct NodeAnswer(
     SiloAddress Silo,
     string Name,
@@ -19,21 +20,32 @@ internal readonly record struct NodeAnswer(
     int Databases = 0,
     ulong Epoch = 0,
     bool Owned = false,
-    bool TakingOver = false);
+    bool TakingOver = false,
+    string? GivenTo = null)
+{
+    /// <summary>Whether it serves the database or is bringing it up.</summary>
+    public bool Serves => Owned || TakingOver;
+
+    public static NodeAnswer Of(SiloAddress silo, string name, DatabaseHolding said) =>
+        new(silo, name, said.Holds, said.Databases, said.Epoch, said.Owned, said.TakingOver, said.GivenTo);
+}
 
 /// <summary>Chooses a node for a database. Same answers, same choice: on every node that asks.</summary>
 internal static class DatabasePlacementRule
 {
     /// <summary>
-    /// The node that serves the database, else the one that is bringing it up, else the one with its newest copy; the
-    /// first by name of equal ones.
+    /// The node that serves the database, else the one that is bringing it up, else the one that it was given to a
+    /// moment ago, else the one with its newest copy; the first by name of equal ones.
     /// </summary>
-    public static NodeAnswer? Holder(IEnumerable<NodeAnswer> answers)
+    public static NodeAnswer? Holder(IReadOnlyCollection<NodeAnswer> answers)
     {
+        string? heir = Heir(answers);
         NodeAnswer? first = null;
         foreach (NodeAnswer answer in answers)
         {
-            if ((answer.Holds == true || answer.TakingOver) && (first is not { } best || IsNearer(answer, best)))
+            bool isHeir = answer.Holds is not null && answer.Name == heir;
+            if ((answer.Holds == true || answer.TakingOver || isHeir)
+                && (first is not { } best || IsNearer(answer, best, heir)))
             {
                 first = answer;
             }
@@ -42,10 +54,26 @@ internal static class DatabasePlacementRule
         return first;
     }
 
-    private static bool IsNearer(NodeAnswer left, NodeAnswer right)
+    /// <summary>Name of the node that the database was given to last, a moment ago; null when it was given to none.
+    /// </summary>
+    public static string? Heir(IEnumerable<NodeAnswer> answers)
     {
-        int byNearness = (left.Owned, left.TakingOver, left.Epoch).CompareTo(
-            (right.Owned, right.TakingOver, right.Epoch));
+        NodeAnswer last = default;
+        foreach (NodeAnswer answer in answers)
+        {
+            if (answer.GivenTo is not null && (last.GivenTo is null || answer.Epoch > last.Epoch))
+            {
+                last = answer;
+            }
+        }
+
+        return last.GivenTo;
+    }
+
+    private static bool IsNearer(NodeAnswer left, NodeAnswer right, string? heir)
+    {
+        int byNearness = (left.Owned, left.TakingOver, left.Name == heir, left.Epoch).CompareTo(
+            (right.Owned, right.TakingOver, right.Name == heir, right.Epoch));
         return byNearness != 0 ? byNearness > 0 : IsBefore(left, right);
     }
 

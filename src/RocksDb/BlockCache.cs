@@ -6,7 +6,8 @@ namespace Branching.RocksDb;
 /// Thread-safe.</summary>
 /// <remarks>
 /// RocksDB counts its users: disposing it releases the memory when the last database that was opened with it is
-/// closed, in any order.
+/// closed, in any order. It is divided into at most 64 shards of 8 MiB or more, each with a lock of its own, as one
+/// block is kept only if a shard has room for it.
 /// </remarks>
 public sealed class BlockCache : IDisposable
 {
@@ -16,7 +17,7 @@ public sealed class BlockCache : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(capacityBytes);
         RocksDbLibrary.EnsureLoaded();
-        Handle = Native.rocksdb_cache_create_lru((nuint)capacityBytes);
+        Handle = BlockCacheHandle.Create(capacityBytes);
     }
 
     /// <summary>Most bytes the cache keeps; zero or more. Shrinking evicts at once what nobody reads.</summary>

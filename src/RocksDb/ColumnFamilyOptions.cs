@@ -11,6 +11,12 @@ public sealed class ColumnFamilyOptions
     /// <summary>Size of one memtable, in bytes; 64 KiB or more. Default: 64 MiB.</summary>
     public long WriteBufferBytes { get; set; } = 64L << 20;
 
+    /// <summary>
+    /// Memory is allocated for a memtable in pieces of this size, in bytes, so a memtable with one entry takes that
+    /// much; 4 KiB or more, or 0: an eighth of <see cref="WriteBufferBytes"/>, at most 1 MiB. Default: 0.
+    /// </summary>
+    public long ArenaBlockBytes { get; set; }
+
     /// <summary>Memtables in memory before writers wait for a flush; 2 or more. Default: 2.</summary>
     public int MaxWriteBufferNumber { get; set; } = 2;
 
@@ -96,6 +102,7 @@ public sealed class ColumnFamilyOptions
         Validate();
         int compression = (int)EffectiveCompression();
         Native.rocksdb_options_set_write_buffer_size(options, (nuint)WriteBufferBytes);
+        Native.rocksdb_options_set_arena_block_size(options, (nuint)ArenaBlockBytes);
         Native.rocksdb_options_set_max_write_buffer_number(options, MaxWriteBufferNumber);
         Native.rocksdb_options_set_compression(options, compression);
         Native.rocksdb_options_set_level0_file_num_compaction_trigger(options, Level0FileNumCompactionTrigger);
@@ -138,6 +145,7 @@ public sealed class ColumnFamilyOptions
     private void Validate()
     {
         OptionRange.AtLeast(64L << 10, WriteBufferBytes);
+        OptionRange.AtLeast(ArenaBlockBytes == 0 ? 0 : 4L << 10, ArenaBlockBytes);
         OptionRange.AtLeast(2, MaxWriteBufferNumber);
         OptionRange.AtLeast(512, BlockBytes);
         OptionRange.AtLeast(0, BloomBitsPerKey);

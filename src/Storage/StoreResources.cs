@@ -60,7 +60,7 @@ public sealed class StoreResources : IDisposable
         StartBackgroundThreads();
         _cache = new BlockCache(options.BlockCacheBytes);
         _memtables = WriteBufferManager.IsSupported
-            ? new WriteBufferManager(options.MemtableBudgetBytes, chargeTo: null, allowStall: false)
+            ? new WriteBufferManager(2 * options.MemtableBudgetBytes, chargeTo: null, allowStall: false)
             : null;
         long files = ProcessFileLimit();
         _maxOpenFiles = MaxOpenFiles(options, files);
@@ -163,6 +163,10 @@ public sealed class StoreResources : IDisposable
         CompactionFilter = traits is { Expires: true } ? _expiry : null,
         Compression = tuning?.Compression ?? Options.Compression,
         WriteBufferBytes = MemtableBytesOf(tuning),
+
+        // Every open branch has a memtable, most of them all but empty: at RocksDB's own 1 MiB, 256 would take the
+        // whole budget of the node, and be flushed again and again to keep it.
+        ArenaBlockBytes = 64 << 10,
         MaxWriteBufferNumber = 4,
         BloomBitsPerKey = 10,
 
@@ -185,8 +189,7 @@ public sealed class StoreResources : IDisposable
     /// <summary>Counts bytes written by any store; measures the memtables when much was written.</summary>
     internal void NoteWritten(long bytes)
     {
-        if (_memtables is null
-            && Interlocked.Add(ref _writtenSinceMeasured, bytes) > Options.MemtableBudgetBytes / 8)
+        if (Interlocked.Add(ref _writtenSinceMeasured, bytes) > Options.MemtableBudgetBytes / 8)
         {
             Volatile.Write(ref _writtenSinceMeasured, 0);
             SendUpkeep();
@@ -256,10 +259,7 @@ public sealed class StoreResources : IDisposable
             store.Maintain();
         }
 
-        if (_memtables is null)
-        {
-            KeepMemtableBudget(stores);
-        }
+        KeepMemtableBudget(stores);
     }
 
     // Three quarters of the limit, divided by the stores that may be open; the rest is for logs, sockets and copies.
@@ -269,6 +269,12 @@ public sealed class StoreResources : IDisposable
         return (int)Math.Clamp(share, 16, options.MaxOpenFilesPerStore);
     }
 
+    /// <summary>Flushes the largest memtables of all stores when they pass the budget together.</summary>
+    /// <remarks>
+    /// RocksDB's own budget for several databases flushes whichever of them is written to next, however little it
+    /// holds: beside many open branches that is one tiny table file after the other. So that is only a net, for what is
+    /// written faster than it is looked at here.
+    /// </remarks>
     private void KeepMemtableBudget(LocalStore[] stores)
     {
         List<(LocalStore Store, long Active)> measured = new(stores.Length);

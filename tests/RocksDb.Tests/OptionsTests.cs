@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Buffers.Binary;
 using static Branching.RocksDb.Tests.TestStore;
 
 namespace Branching.RocksDb.Tests;
@@ -75,6 +77,7 @@ public sealed class OptionsTests
         options.DefaultColumnFamily = new ColumnFamilyOptions
         {
             WriteBufferBytes = 1 << 20,
+            ArenaBlockBytes = 32 << 10,
             MaxWriteBufferNumber = 5,
             Compression = Compression.None,
             BlockBytes = 8192,
@@ -98,6 +101,7 @@ public sealed class OptionsTests
         AssertIn(
             store,
             "write_buffer_size=1048576",
+            "arena_block_size=32768",
             "max_write_buffer_number=5",
             "compression=kNoCompression",
             "block_size=8192",
@@ -142,6 +146,8 @@ public sealed class OptionsTests
         Refused("BackgroundErrorResumeInterval", options => options.BackgroundErrorResumeInterval = TimeSpan.Zero);
         Refused("MaxSubcompactions", options => options.MaxSubcompactions = 0);
         Refused("WriteBufferBytes", options => options.DefaultColumnFamily.WriteBufferBytes = (64 << 10) - 1);
+        Refused("ArenaBlockBytes", options => options.DefaultColumnFamily.ArenaBlockBytes = 4095);
+        Refused("ArenaBlockBytes", options => options.DefaultColumnFamily.ArenaBlockBytes = -1);
         Refused("MaxWriteBufferNumber", options => options.DefaultColumnFamily.MaxWriteBufferNumber = 1);
         Refused("BlockBytes", options => options.DefaultColumnFamily.BlockBytes = 511);
         Refused("BloomBitsPerKey", options => options.DefaultColumnFamily.BloomBitsPerKey = -1);
@@ -204,6 +210,39 @@ public sealed class OptionsTests
             Assert.NotNull(store.Get("k"));
             return cache.UsageBytes;
         }
+    }
+
+    [Fact]
+    public void A_small_cache_keeps_the_filter_and_the_index_of_a_large_table()
+    {
+        const int Keys = 500_000; // With 10 bits each the filter has 610 KiB.
+        using BlockCache cache = new(8 << 20);
+        DatabaseOptions options = new() { CreateIfMissing = true, BlockCache = cache, StatisticsEnabled = true };
+        options.DefaultColumnFamily.BloomBitsPerKey = 10;
+        options.DefaultColumnFamily.CacheIndexAndFilterBlocks = true;
+        using TestStore store = new(options);
+        using WriteBatch batch = new();
+        Span<byte> key = stackalloc byte[sizeof(int)];
+        for (int i = 0; i < Keys; i++)
+        {
+            BinaryPrimitives.WriteInt32BigEndian(key, i);
+            batch.Put(store.Family, key, []);
+        }
+
+        store.Database.Write(batch, WriteOptions.Buffered);
+        store.Database.Flush();
+        store.Database.CompactRange(store.Family); // RocksDB pins the filters of the newest level.
+        store.Open(options);
+        ArrayBufferWriter<byte> value = new();
+        for (int i = 0; i < 100; i++)
+        {
+            BinaryPrimitives.WriteInt32BigEndian(key, i * (Keys / 100));
+            Assert.True(store.Database.TryGet(store.Family, key, value));
+        }
+
+        IReadOnlyDictionary<string, ulong> tickers = store.Database.GetStatisticsSnapshot()!.Tickers;
+        Assert.InRange(tickers["rocksdb.block.cache.filter.hit"], 98ul, 100ul);
+        Assert.InRange(tickers["rocksdb.block.cache.index.hit"], 98ul, 100ul);
     }
 
     [Fact]

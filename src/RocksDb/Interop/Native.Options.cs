@@ -78,6 +78,9 @@ internal static partial class Native
     internal static partial void rocksdb_options_set_write_buffer_size(OptionsHandle options, nuint value);
 
     [LibraryImport(Library)]
+    internal static partial void rocksdb_options_set_arena_block_size(OptionsHandle options, nuint value);
+
+    [LibraryImport(Library)]
     internal static partial void rocksdb_options_set_db_write_buffer_size(OptionsHandle options, nuint value);
 
     [LibraryImport(Library)]
@@ -258,7 +261,19 @@ internal static partial class Native
     // Cache
 
     [LibraryImport(Library)]
-    internal static partial BlockCacheHandle rocksdb_cache_create_lru(nuint capacity);
+    internal static partial CacheOptionsHandle rocksdb_lru_cache_options_create();
+
+    [LibraryImport(Library)]
+    internal static partial void rocksdb_lru_cache_options_set_capacity(CacheOptionsHandle options, nuint capacity);
+
+    [LibraryImport(Library)]
+    internal static partial void rocksdb_lru_cache_options_set_num_shard_bits(CacheOptionsHandle options, int bits);
+
+    [LibraryImport(Library)]
+    internal static partial void rocksdb_lru_cache_options_destroy(nint options);
+
+    [LibraryImport(Library)]
+    internal static partial BlockCacheHandle rocksdb_cache_create_lru_opts(CacheOptionsHandle options);
 
     [LibraryImport(Library)]
     internal static partial void rocksdb_cache_destroy(nint cache);

@@ -126,7 +126,7 @@ internal sealed class OpenedDatabase
             else
             {
                 // One for all families, as a family without a cache would make one for itself alone.
-                using BlockCacheHandle own = Native.rocksdb_cache_create_lru((nuint)OwnCacheBytes);
+                using BlockCacheHandle own = BlockCacheHandle.Create(OwnCacheBytes);
                 Native.rocksdb_block_based_options_set_block_cache(table, own);
             }
 

@@ -26,12 +26,6 @@ public sealed class StoreResourcesTests
         }
 
         test.Resources.RunUpkeep();
-        foreach (LocalStore store in large)
-        {
-            // Where RocksDB keeps the budget itself (8.9 and newer), the store that is written to is looked at.
-            await WriteAsync(store, Put("k", "v"));
-        }
-
         await Waiting.UntilAsync(
             () => large.Count(store => store.GetStatistics().MemtableBytes < 1 << 20) >= 2
                 && test.Resources.MemtableBytes <= 8 << 20,
@@ -39,6 +33,40 @@ public sealed class StoreResourcesTests
 
         Assert.Equal(0, small.GetStatistics().BackgroundFlushes);
         foreach (LocalStore store in large)
+        {
+            await store.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Many_stores_that_hold_little_stay_within_the_budget_and_nothing_is_flushed()
+    {
+        const int Stores = 40;
+        await using TestStore test = new(
+            options =>
+            {
+                options.MemtableBudgetBytes = 8 << 20;
+                options.MemtableBytes = 8 << 20; // Of which RocksDB would take an eighth for the first entry.
+                options.MaxRequestBytes = 8 << 20;
+            },
+            new ManualTime());
+        LocalStore[] stores = [.. Enumerable.Range(0, Stores).Select(i => test.Open($"branch{i}", create: true))];
+        foreach (LocalStore store in stores)
+        {
+            await WriteAsync(store, Put("k", "v"));
+        }
+
+        test.Resources.RunUpkeep();
+        foreach (LocalStore store in stores)
+        {
+            await WriteAsync(store, Put("l", "v"));
+        }
+
+        test.Resources.RunUpkeep();
+
+        Assert.InRange(test.Resources.MemtableBytes, 1, Stores * (128L << 10));
+        Assert.All(stores, store => Assert.Equal(0, store.GetStatistics().BackgroundFlushes));
+        foreach (LocalStore store in stores)
         {
             await store.DisposeAsync();
         }

@@ -104,7 +104,7 @@ public sealed partial class Database
             _disk.Reach(CrashPoint.CreationStarted);
             string building = _files.BuildingOf(id);
             LocalCheckpoint checkpoint = _disk.Step(
-                DiskStepKind.Checkpoint, building, () => lease.Store.CreateCheckpoint(building));
+                DiskStepKind.Checkpoint, building, () => lease.Store.CopyFiles(building));
             _disk.Reach(CrashPoint.CreationCheckpointed);
             BranchRecord record = new(
                 id, request.Name, parent.Id, parent.Name, checkpoint.Sequence, parent.Depth + 1, _time.GetUtcNow(),
@@ -113,9 +113,9 @@ public sealed partial class Database
                 checkpoint.TotalBytes, DeletedAt: null, request.OperationId, DurabilityOf(request),
                 ChangeLogOf(request, parent));
             GiveIdentity(building);
-            StoreMarker.Write(_disk, building, record, Id);
+            StoreMarker.WriteUnflushed(_disk, building, record, Id);
             _disk.Reach(CrashPoint.CreationMarked);
-            _disk.FlushDirectory(building);
+            _disk.FlushDirectoryWithFiles(building);
             _disk.Reach(CrashPoint.CreationMarkedDurably);
             _disk.Rename(building, _files.StoreOf(id));
             published = true;
@@ -147,8 +147,7 @@ public sealed partial class Database
 
     /// <summary>Names the copy for RocksDB, which otherwise does it at the first opening.</summary>
     /// <remarks>
-    /// RocksDB syncs the file and its directory, beside the parent's writes; here the directory is synced anyway. The
-    /// content is not: no data depend on it, and a store opens without the file, and with an empty one.
+    /// RocksDB syncs the file and its directory, beside the parent's writes; here it is synced with all others.
     /// </remarks>
     private void GiveIdentity(string building) =>
         _disk.WriteUnflushed(Path.Combine(building, "IDENTITY"), Guid.NewGuid().ToString());

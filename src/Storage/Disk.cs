@@ -13,6 +13,7 @@ internal enum DiskStepKind
     AppendFile,
     FlushFile,
     FlushDirectory,
+    FlushDirectoryWithFiles,
     Rename,
     Replace,
     DeleteFile,
@@ -85,6 +86,10 @@ internal sealed partial class Disk
 
     public void FlushDirectory(string path) =>
         Run(new(DiskStepKind.FlushDirectory, path), static s => LocalFiles.FlushDirectory(s.Path));
+
+    /// <summary>As <see cref="FlushDirectory"/>, with the files in it that have no other name.</summary>
+    public void FlushDirectoryWithFiles(string path) =>
+        Run(new(DiskStepKind.FlushDirectoryWithFiles, path), static s => LocalFiles.FlushDirectoryWithFiles(s.Path));
 
     /// <summary>Renames in one step; never replaces.</summary>
     public void Rename(string from, string to) =>
@@ -213,7 +218,7 @@ internal sealed partial class Disk
         DiskStepKind.WriteFile => "Writing the file",
         DiskStepKind.AppendFile => "Appending to the file",
         DiskStepKind.FlushFile => "Making the file durable",
-        DiskStepKind.FlushDirectory => "Making the directory durable",
+        DiskStepKind.FlushDirectory or DiskStepKind.FlushDirectoryWithFiles => "Making the directory durable",
         DiskStepKind.Rename or DiskStepKind.Replace => "Renaming to",
         DiskStepKind.DeleteFile or DiskStepKind.DeleteTree => "Deleting",
         DiskStepKind.Checkpoint => "Making the checkpoint",

@@ -45,7 +45,7 @@ internal static class CheckpointFiles
             }
 
             CopyLogs(source, staging);
-            CopyNewestOptions(source, staging);
+            CopyNewestOptions(source, staging, tryLink);
         }
         finally
         {
@@ -54,7 +54,7 @@ internal static class CheckpointFiles
 
         if (durable)
         {
-            Flush(staging);
+            LocalFiles.FlushDirectoryWithFiles(staging);
         }
 
         LocalFiles.Rename(staging, target);
@@ -84,14 +84,15 @@ internal static class CheckpointFiles
         }
     }
 
-    private static void CopyNewestOptions(string source, string staging)
+    private static void CopyNewestOptions(
+        string source, string staging, Func<string, string, bool> tryLink)
     {
         FileInfo? newest = new DirectoryInfo(source).EnumerateFiles("OPTIONS-*")
             .Where(file => !file.Name.EndsWith(".dbtmp", StringComparison.Ordinal))
             .MaxBy(file => file.Name, StringComparer.Ordinal);
         if (newest is not null)
         {
-            Copy(newest.FullName, Path.Combine(staging, newest.Name), long.MaxValue);
+            LinkOrCopy(newest.FullName, Path.Combine(staging, newest.Name), tryLink);
         }
     }
 
@@ -142,19 +143,5 @@ internal static class CheckpointFiles
         {
             ArrayPool<byte>.Shared.Return(buffer);
         }
-    }
-
-    private static void Flush(string staging)
-    {
-        foreach (string file in Directory.EnumerateFiles(staging))
-        {
-            // A link is the store's own table, which is durable since it was written.
-            if (LocalFiles.GetStatus(file).LinkCount == 1)
-            {
-                LocalFiles.FlushFile(file);
-            }
-        }
-
-        LocalFiles.FlushDirectory(staging);
     }
 }

@@ -26,6 +26,33 @@ public sealed partial class LocalStore
     });
 
     /// <summary>
+    /// As <see cref="CreateCheckpoint"/>, but not durable before the caller has made it so, and possibly with tables
+    /// that it does not name, which its first opening removes. Blocking.
+    /// </summary>
+    /// <param name="directory">As of <see cref="CreateCheckpoint"/>.</param>
+    /// <exception cref="StorageException">As <see cref="CreateCheckpoint"/>.</exception>
+    internal LocalCheckpoint CopyFiles(string directory) => Into(directory, "A copy of the files", () =>
+    {
+        Sequence sequence = LastAcknowledged;
+        NoteBranched();
+        bool isRefused = false;
+        CheckpointFiles.Create(_database, directory, TryLink, durable: false);
+        return Finish(directory, sequence);
+
+        bool TryLink(string file, string link)
+        {
+            bool isLinked = _seams.TryLink(file, link);
+            if (!isLinked && !isRefused)
+            {
+                isRefused = true;
+                _logger.CheckpointLinkRefused(Label, directory, $"no second name for {file}.");
+            }
+
+            return isLinked;
+        }
+    });
+
+    /// <summary>
     /// Keeps the files that the store consists of now: as a checkpoint, but gone after a power failure, and possibly
     /// with tables that it does not name. What it names is found by opening it. Blocking.
     /// </summary>

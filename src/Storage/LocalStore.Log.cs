@@ -24,7 +24,7 @@ internal static partial class Log
     public static partial void WritesTimedOut(this ILogger logger, string label, int count);
 
     [LoggerMessage(2005, LogLevel.Warning,
-        "RocksDB could not make a checkpoint of {Label} at {Directory} ({Reason}); making it file by file")]
+        "Not every file of the checkpoint of {Label} at {Directory} could be linked ({Reason}); the others are copied")]
     public static partial void CheckpointLinkRefused(
         this ILogger logger, string label, string directory, string reason);
 

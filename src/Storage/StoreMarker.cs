@@ -12,11 +12,15 @@ internal static class StoreMarker
 {
     public const string FileName = "branch.json";
 
-    public static void Write(Disk disk, string storeDirectory, BranchRecord record, DatabaseId database)
-    {
-        string json = JsonSerializer.Serialize(BranchDocument.From(record, database), Documents.Default.BranchDocument);
-        disk.WriteNewFile(Path.Combine(storeDirectory, FileName), json + "\n");
-    }
+    public static void Write(Disk disk, string storeDirectory, BranchRecord record, DatabaseId database) =>
+        disk.WriteNewFile(Path.Combine(storeDirectory, FileName), TextOf(record, database));
+
+    /// <summary>As <see cref="Write"/>, durable only when the caller makes it so with the directory.</summary>
+    public static void WriteUnflushed(Disk disk, string storeDirectory, BranchRecord record, DatabaseId database) =>
+        disk.WriteUnflushed(Path.Combine(storeDirectory, FileName), TextOf(record, database));
+
+    private static string TextOf(BranchRecord record, DatabaseId database) =>
+        JsonSerializer.Serialize(BranchDocument.From(record, database), Documents.Default.BranchDocument) + "\n";
 
     /// <summary>Reads the mark of a store that must be one of this database.</summary>
     /// <exception cref="StorageException">

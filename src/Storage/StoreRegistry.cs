@@ -81,6 +81,7 @@ internal sealed class StoreRegistry : IAsyncDisposable
             try
             {
                 // Replaying a log keeps a processor busy for milliseconds, and others write to other stores meanwhile.
+                // Not at a low priority: beside a compaction an opening then took hundreds of milliseconds.
                 LocalStore store = await BackgroundThread.RunAsync("branching-open", () => LocalStore.Open(
                     slot.Directory, slot.Label, _resources, create: false, _logger, _time, Seams, slot.Tuning))
                     .ConfigureAwait(false);

@@ -7,13 +7,31 @@ namespace Branching.RocksDb.Tests;
 public sealed partial class BackgroundThreadTests
 {
     [Fact]
-    public async Task Work_runs_on_a_thread_of_low_priority_and_its_result_arrives()
+    public async Task Work_runs_on_a_thread_that_others_may_interrupt_and_its_result_arrives()
     {
-        (int nice, bool pooled) = await BackgroundThread.RunAsync(
-            "test", static () => (NiceOfThisThread(), Thread.CurrentThread.IsThreadPoolThread));
+        (ulong slice, int nice, bool pooled) = await BackgroundThread.RunAsync(
+            "test", static () =>
+                (SliceOfThisThread(), NiceOfThisThread(), Thread.CurrentThread.IsThreadPoolThread));
+
+        // Kernels before 6.12 take the call, and tell nothing.
+        Assert.True(slice is 100_000_000 or 0, $"{slice} ns");
+        Assert.Equal(NiceOfThisThread(), nice);
+        Assert.False(pooled);
+    }
+
+    [Fact]
+    public void A_thread_that_lowers_its_priority_lowers_no_other()
+    {
+        int nice = -1;
+        Thread thread = new(() =>
+        {
+            Assert.True(BackgroundThread.TryLowerPriority());
+            nice = NiceOfThisThread();
+        });
+        thread.Start();
+        thread.Join();
 
         Assert.Equal(10, nice);
-        Assert.False(pooled);
         Assert.Equal(0, NiceOfThisThread());
     }
 

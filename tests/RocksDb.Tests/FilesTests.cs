@@ -35,6 +35,26 @@ public sealed class FilesTests : IDisposable
     }
 
     [Fact]
+    public void A_directory_is_flushed_with_the_files_that_have_no_other_name()
+    {
+        string directory = Directory.CreateDirectory(In("made")).FullName;
+        Directory.CreateDirectory(Path.Combine(directory, "below"));
+        File.WriteAllText(In("shared"), "elsewhere");
+        Assert.True(LocalFiles.TryCreateHardLink(In("shared"), Path.Combine(directory, "shared"), out _));
+        File.WriteAllText(Path.Combine(directory, "own"), "here");
+
+        LocalFiles.FlushDirectoryWithFiles(directory);
+
+        Assert.Throws<DirectoryNotFoundException>(() => LocalFiles.FlushDirectoryWithFiles(In("absent")));
+
+        // procfs: one name each, and no fsync, so the first file of it is what fails.
+        LocalFileException failure = Assert.Throws<LocalFileException>(
+            () => LocalFiles.FlushDirectoryWithFiles("/proc/sys/kernel/random"));
+        Assert.Equal((Einval, "fsync", "/proc/sys/kernel/random"),
+            (failure.Errno, failure.Operation, Path.GetDirectoryName(failure.Path)));
+    }
+
+    [Fact]
     public void A_rename_never_replaces()
     {
         File.WriteAllText(In("from"), "new");

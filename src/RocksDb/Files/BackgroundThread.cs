@@ -1,9 +1,12 @@
 namespace Branching.RocksDb.Files;
 
-/// <summary>Work on threads that yield to the others of the machine.</summary>
+/// <summary>Work on threads that let others of the machine go first.</summary>
 public static class BackgroundThread
 {
-    /// <summary>Runs blocking work on a thread of its own, at a low share of the processor.</summary>
+    /// <summary>
+    /// Runs blocking work that somebody waits for on a thread of its own, which every thread that wakes may interrupt:
+    /// it has its share of the processor, but holds up nobody for milliseconds.
+    /// </summary>
     /// <param name="name">The thread's name, as a debugger shows it; Linux keeps 15 characters.</param>
     /// <param name="work">The work; what it throws is thrown to the one who waits.</param>
     public static Task<T> RunAsync<T>(string name, Func<T> work)
@@ -12,7 +15,7 @@ public static class BackgroundThread
         Action run = Completions.Prepare(work, out Task<T> result);
         Thread thread = new(() =>
         {
-            TryLowerPriority();
+            TimeSlices.TryUseLong();
             run();
         })
         {

@@ -18,6 +18,7 @@ internal static partial class FileNative
     public const uint RenameExchange = 2;
     public const uint StatxBasicStats = 0x7ff;
     public const int AtSymlinkNoFollow = 0x100;
+    public const uint SyncFileRangeWrite = 2;
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int open(string path, int flags, uint mode);
@@ -30,6 +31,9 @@ internal static partial class FileNative
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int fsync(int descriptor);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int sync_file_range(int descriptor, long offset, long bytes, uint flags);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int link(string existing, string link);

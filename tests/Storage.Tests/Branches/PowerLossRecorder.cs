@@ -1,3 +1,5 @@
+using Branching.RocksDb.Files;
+
 namespace Branching.Storage.Tests.Branches;
 
 /// <summary>Copies the tree before each step and takes back, in the copy, what was not fsynced by then.</summary>
@@ -34,7 +36,7 @@ internal sealed class PowerLossRecorder(string root, string copies)
         _running = step;
         switch (step.Kind)
         {
-            case DiskStepKind.FlushFile or DiskStepKind.FlushDirectory:
+            case DiskStepKind.FlushFile or DiskStepKind.FlushDirectory or DiskStepKind.FlushDirectoryWithFiles:
             case DiskStepKind.CreateDirectory when Directory.Exists(step.Path):
                 break;
             case DiskStepKind.AppendFile:
@@ -66,10 +68,25 @@ internal sealed class PowerLossRecorder(string root, string copies)
         {
             _pending.RemoveAll(effect => effect is Content or Truncated && effect.Path == file.Path);
         }
-        else if (_running is { Kind: DiskStepKind.FlushDirectory } directory)
+        else if (_running is { Kind: DiskStepKind.Checkpoint } copied)
         {
-            Predicate<Effect> covered =
-                effect => effect is not (Content or Truncated) && Path.GetDirectoryName(effect.Entry) == directory.Path;
+            // Nothing of it is durable, but for the content of the files that it shares with the store.
+            foreach (string name in Directory.EnumerateFiles(copied.Path))
+            {
+                _pending.Add(new Created(name));
+                if (LocalFiles.GetStatus(name).LinkCount == 1)
+                {
+                    _pending.Add(new Content(name, 0));
+                }
+            }
+        }
+        else if (_running is
+            { Kind: DiskStepKind.FlushDirectory or DiskStepKind.FlushDirectoryWithFiles } directory)
+        {
+            bool withFiles = directory.Kind == DiskStepKind.FlushDirectoryWithFiles;
+            Predicate<Effect> covered = effect =>
+                (withFiles || effect is not (Content or Truncated))
+                && Path.GetDirectoryName(effect.Entry) == directory.Path;
             Effect[] durable = [.. _pending.Where(effect => covered(effect))];
             _pending.RemoveAll(covered);
             foreach (Renamed rename in durable.OfType<Renamed>())

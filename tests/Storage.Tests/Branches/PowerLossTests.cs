@@ -6,8 +6,9 @@ namespace Branching.Storage.Tests.Branches;
 /// was answered.
 /// </summary>
 /// <remarks>
-/// What RocksDB writes inside a checkpoint is taken as durable, as CreateCheckpoint promises; the entry of the
-/// checkpoint's directory in its parent is not. The same holds for the files of a new main store.
+/// Of the files that are copied for a branch nothing is durable before it was flushed, of those it shares with its
+/// parent only the content. What RocksDB writes into a new main store is taken as durable; the entry of its directory
+/// in its parent is not.
 /// </remarks>
 public sealed class PowerLossTests
 {

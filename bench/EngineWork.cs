@@ -27,7 +27,6 @@ internal sealed class EngineWork : IDisposable
 
     private readonly string _directory;
     private readonly StoreResources _resources;
-    private readonly StoreResources _withSmallCache;
     private readonly long _written;
     private BackupDirectory? _backups;
 
@@ -38,7 +37,6 @@ internal sealed class EngineWork : IDisposable
     {
         _directory = directory;
         _resources = Resources(DbBench.CacheBytes);
-        _withSmallCache = Resources(SmallCacheBytes);
         _written = written;
         Records = records;
         Loaded = Path.Combine(directory, "engine-loaded");
@@ -96,7 +94,8 @@ internal sealed class EngineWork : IDisposable
 
     public async Task<Measured> GetColdAsync(long operations)
     {
-        await using LocalStore store = Open(Loaded, _withSmallCache);
+        using StoreResources fresh = Resources(SmallCacheBytes); // The block cache outlives its stores.
+        await using LocalStore store = Open(Loaded, fresh);
         PageCache.Drop(Loaded);
         long? before = PageCache.BytesFetched();
         Measured measured = Get(store, operations);
@@ -208,11 +207,7 @@ internal sealed class EngineWork : IDisposable
         return await PutAsync(store, _written, operations, batch: 1);
     }
 
-    public void Dispose()
-    {
-        _resources.Dispose();
-        _withSmallCache.Dispose();
-    }
+    public void Dispose() => _resources.Dispose();
 
     private static async Task<Measured> PutAsync(LocalStore store, long records, long operations, int batch)
     {

@@ -94,8 +94,8 @@ internal sealed class Moves(ClusterView view, TimeProvider time, ILogger<Moves> 
                 $"Node {to} could not take it, so it is back on node {from}: {there}",
             { Owned: true } one => $"Node {to} could not take it: {there} Node {one.Name} serves it.",
             { } one => $"Node {to} could not take it: {there} Node {one.Name} is bringing it up.",
-            null => $"Node {to} could not take it: {there} Nor could node {from}: {back} It is at rest; the next call " +
-                "tries again.",
+            null => $"Node {to} could not take it: {there} Nor could node {from}: {back} It is at rest; the next " +
+                "call tries again.",
         };
 
     /// <summary>The node that serves a database, else the one that is bringing it up.</summary>

@@ -80,8 +80,7 @@ internal sealed class PowerLossRecorder(string root, string copies)
                 }
             }
         }
-        else if (_running is
-            { Kind: DiskStepKind.FlushDirectory or DiskStepKind.FlushDirectoryWithFiles } directory)
+        else if (_running is { Kind: DiskStepKind.FlushDirectory or DiskStepKind.FlushDirectoryWithFiles } directory)
         {
             bool withFiles = directory.Kind == DiskStepKind.FlushDirectoryWithFiles;
             Predicate<Effect> covered = effect =>

@@ -104,7 +104,7 @@ public sealed partial class Database
             _disk.Reach(CrashPoint.CreationStarted);
             string building = _files.BuildingOf(id);
             LocalCheckpoint checkpoint = _disk.Step(
-                DiskStepKind.Checkpoint, building, () => lease.Store.CopyFiles(building));
+                DiskStepKind.Checkpoint, building, () => lease.Store.CreateUnflushedCheckpoint(building));
             _disk.Reach(CrashPoint.CreationCheckpointed);
             BranchRecord record = new(
                 id, request.Name, parent.Id, parent.Name, checkpoint.Sequence, parent.Depth + 1, _time.GetUtcNow(),

@@ -6,10 +6,12 @@ using Branching.RocksDb.Files;
 namespace Branching.Storage;
 
 /// <summary>
-/// A checkpoint made file by file: where RocksDB's own insists on a link that is refused, and where it need not be
-/// durable, since RocksDB fsyncs each file that it copies.
+/// A checkpoint made file by file. RocksDB's own insists on links, which may be refused, and fsyncs each file that it
+/// copies, one after the other.
 /// </summary>
 /// <remarks>
+/// Nothing of it is durable: that is for the caller, who may have more to sync with it.
+///
 /// While deletions are off, a set of files copied in this order is a store as of some moment in between: first the
 /// manifest (a prefix of it, since it only grows), then every table that exists (a superset of what the prefix
 /// names; RocksDB removes the rest when it opens), then the logs. Only the newest log grows; a newer one is begun only
@@ -25,9 +27,7 @@ internal static class CheckpointFiles
     /// <param name="database">Of which it is made.</param>
     /// <param name="target">Must not exist. May hold tables that its manifest does not name.</param>
     /// <param name="tryLink">Gives a file a second name; <see langword="false"/>: it is copied.</param>
-    /// <param name="durable">Whether it survives a power failure.</param>
-    public static void Create(
-        RocksDatabase database, string target, Func<string, string, bool> tryLink, bool durable)
+    public static void Create(RocksDatabase database, string target, Func<string, string, bool> tryLink)
     {
         string staging = target + ".tmp";
         database.DisableFileDeletions();
@@ -52,16 +52,7 @@ internal static class CheckpointFiles
             database.EnableFileDeletions();
         }
 
-        if (durable)
-        {
-            LocalFiles.FlushDirectoryWithFiles(staging);
-        }
-
         LocalFiles.Rename(staging, target);
-        if (durable)
-        {
-            LocalFiles.FlushDirectory(target);
-        }
     }
 
     private static void CopyManifest(string source, string staging)

@@ -11,7 +11,8 @@ public sealed partial class LocalStore
     /// </summary>
     /// <remarks>
     /// The log is carried along, not flushed, so the time does not depend on what the store holds. The files and their
-    /// directory are durable on return; the directory's own entry in its parent is the caller's to make durable.
+    /// directory are durable on return; the directory's own entry in its parent is the caller's to make durable. There
+    /// may be tables that it does not name, of a compaction under way for example: opening it removes them.
     /// </remarks>
     /// <param name="directory">Must not exist; its parent must, on the same file system for links.</param>
     /// <exception cref="StorageException">
@@ -19,48 +20,29 @@ public sealed partial class LocalStore
     /// </exception>
     public LocalCheckpoint CreateCheckpoint(string directory) => Into(directory, "A checkpoint", () =>
     {
-        Sequence sequence = LastAcknowledged;
-        NoteBranched(); // The next branch replays the tail, so it is kept short from here on.
-        MakeCheckpoint(directory);
-        return Finish(directory, sequence);
+        LocalCheckpoint made = MakeCheckpoint(directory);
+        LocalFiles.FlushDirectoryWithFiles(directory);
+        return made;
     });
 
     /// <summary>
-    /// As <see cref="CreateCheckpoint"/>, but not durable before the caller has made it so, and possibly with tables
-    /// that it does not name, which its first opening removes. Blocking.
+    /// As <see cref="CreateCheckpoint"/>, but not durable before the caller has made it so with
+    /// <see cref="LocalFiles.FlushDirectoryWithFiles"/>. Blocking.
     /// </summary>
     /// <param name="directory">As of <see cref="CreateCheckpoint"/>.</param>
     /// <exception cref="StorageException">As <see cref="CreateCheckpoint"/>.</exception>
-    internal LocalCheckpoint CopyFiles(string directory) => Into(directory, "A copy of the files", () =>
-    {
-        Sequence sequence = LastAcknowledged;
-        NoteBranched();
-        bool isRefused = false;
-        CheckpointFiles.Create(_database, directory, TryLink, durable: false);
-        return Finish(directory, sequence);
-
-        bool TryLink(string file, string link)
-        {
-            bool isLinked = _seams.TryLink(file, link);
-            if (!isLinked && !isRefused)
-            {
-                isRefused = true;
-                _logger.CheckpointLinkRefused(Label, directory, $"no second name for {file}.");
-            }
-
-            return isLinked;
-        }
-    });
+    internal LocalCheckpoint CreateUnflushedCheckpoint(string directory) =>
+        Into(directory, "A checkpoint", () => MakeCheckpoint(directory));
 
     /// <summary>
-    /// Keeps the files that the store consists of now: as a checkpoint, but gone after a power failure, and possibly
-    /// with tables that it does not name. What it names is found by opening it. Blocking.
+    /// Keeps the files that the store consists of now: as a checkpoint, but gone after a power failure, and not to be
+    /// branched from soon. What it names is found by opening it. Blocking.
     /// </summary>
     /// <param name="directory">As of <see cref="CreateCheckpoint"/>.</param>
     /// <exception cref="StorageException">As <see cref="CreateCheckpoint"/>.</exception>
     internal void PinFiles(string directory) => Into(directory, "Keeping the files", () =>
     {
-        CheckpointFiles.Create(_database, directory, _seams.TryLink, durable: false);
+        CheckpointFiles.Create(_database, directory, _seams.TryLink);
         return true;
     });
 
@@ -113,24 +95,27 @@ public sealed partial class LocalStore
         }
     }
 
-    private void MakeCheckpoint(string directory)
+    private LocalCheckpoint MakeCheckpoint(string directory)
     {
-        try
+        Sequence sequence = LastAcknowledged;
+        NoteBranched(); // The next branch replays the tail, so it is kept short from here on.
+        string? refused = null;
+        CheckpointFiles.Create(_database, directory, (file, link) =>
         {
-            _seams.Checkpoint(_database, directory);
-        }
-        catch (RocksDbException e) when (e.Status is RocksDbStatus.IOError or RocksDbStatus.PermissionDenied
-            or RocksDbStatus.NotSupported or RocksDbStatus.Unknown)
+            bool isLinked = _seams.TryLink(file, link);
+            refused = isLinked || !File.Exists(file) ? refused : file;
+            return isLinked;
+        });
+        if (refused is not null)
         {
-            // RocksDB copies only where links are unsupported, not where one is refused: the 65,000th link of a file on
-            // ext4 (EMLINK), or protected hard links (EPERM). So the same is done here file by file.
-            _logger.CheckpointLinkRefused(Label, directory, e.Message);
-            RemoveDebris(directory);
-            CheckpointFiles.Create(_database, directory, _seams.TryLink, durable: true);
+            // The 65,000th link of a file on ext4 (EMLINK), or protected hard links (EPERM).
+            _logger.CheckpointLinkRefused(Label, directory, refused);
         }
+
+        return Measure(directory, sequence);
     }
 
-    private static LocalCheckpoint Finish(string directory, Sequence sequence)
+    private static LocalCheckpoint Measure(string directory, Sequence sequence)
     {
         int linked = 0, copied = 0;
         long linkedBytes = 0, copiedBytes = 0;
@@ -141,13 +126,6 @@ public sealed partial class LocalStore
             {
                 linked++;
                 linkedBytes += status.Bytes;
-
-                // Table files were fsynced when they were written, but a linked log may end in bytes that were not;
-                // losing them while the copied, newer log is durable would tear a hole into the branch.
-                if (file.EndsWith(".log", StringComparison.Ordinal))
-                {
-                    LocalFiles.FlushFile(file);
-                }
             }
             else
             {

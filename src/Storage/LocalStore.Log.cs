@@ -24,9 +24,9 @@ internal static partial class Log
     public static partial void WritesTimedOut(this ILogger logger, string label, int count);
 
     [LoggerMessage(2005, LogLevel.Warning,
-        "Not every file of the checkpoint of {Label} at {Directory} could be linked ({Reason}); the others are copied")]
+        "The checkpoint of {Label} at {Directory} could not link every file, for example {File}; it has copies of them")]
     public static partial void CheckpointLinkRefused(
-        this ILogger logger, string label, string directory, string reason);
+        this ILogger logger, string label, string directory, string file);
 
     [LoggerMessage(2006, LogLevel.Warning,
         "Debris of a failed checkpoint of {Label} stays at {Directory} until the next start")]

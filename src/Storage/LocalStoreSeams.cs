@@ -12,10 +12,6 @@ internal sealed class LocalStoreSeams
     /// <summary>Makes a group durable.</summary>
     public IWriteCommit Commit { get; init; } = new RocksDbCommit();
 
-    /// <summary>Makes a checkpoint by RocksDB's own means.</summary>
-    public Action<RocksDatabase, string> Checkpoint { get; init; } =
-        static (database, directory) => database.CreateCheckpoint(directory, CheckpointFlush.Never);
-
     /// <summary>Tries to give a file a second name; <see langword="false"/>: it must be copied.</summary>
     public Func<string, string, bool> TryLink { get; init; } =
         static (existing, link) => LocalFiles.TryCreateHardLink(existing, link, out _);

@@ -1,4 +1,5 @@
-using Branching.RocksDb;
+using System.Globalization;
+using Branching.RocksDb.Files;
 using Branching.Storage.Snapshots;
 using static Branching.Storage.Tests.LocalStores.TestStore;
 
@@ -6,11 +7,11 @@ namespace Branching.Storage.Tests.LocalStores;
 
 public sealed class LocalStoreCheckpointTests
 {
-    // Both ways of making one: by RocksDB, and file by file where RocksDB is refused a link.
-    public static TheoryData<string> Ways => new("rocksdb", "linked", "copied");
+    // Where tables are linked, and where links are refused.
+    public static TheoryData<string> Ways => new("linked", "copied");
 
     // And what snapshots and backups are made of, which nobody opens before it was copied.
-    public static TheoryData<string> AllWays => new("rocksdb", "linked", "copied", "pinned");
+    public static TheoryData<string> AllWays => new("linked", "copied", "pinned");
 
     [Theory]
     [MemberData(nameof(AllWays))]
@@ -180,7 +181,6 @@ public sealed class LocalStoreCheckpointTests
         int calls = 0;
         LocalStoreSeams seams = new()
         {
-            Checkpoint = RefuseLinks,
             TryLink = (existing, link) => ++calls == failing
                 ? throw new IOException("injected")
                 : LocalStoreSeams.Real.TryLink(existing, link),
@@ -212,7 +212,6 @@ public sealed class LocalStoreCheckpointTests
         int vanished = 0;
         LocalStoreSeams seams = new()
         {
-            Checkpoint = RefuseLinks,
             TryLink = (existing, link) =>
             {
                 if (Path.GetFileName(existing) == Obsolete)
@@ -241,6 +240,40 @@ public sealed class LocalStoreCheckpointTests
         Assert.Equal(1, vanished);
         await using LocalStore taken = test.Open("taken");
         Assert.Equal(Dump(test.Store), Dump(taken), StringComparer.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_table_that_the_checkpoint_does_not_name_is_never_written_to_by_it()
+    {
+        const int Numbers = 40;
+        await using TestStore test = new();
+        await FillAsync(test);
+        test.Store.CreateCheckpoint(test.InRoot("branch"));
+        long last = Directory.GetFiles(test.InRoot("branch"), "0*").Max(
+            file => long.Parse(Path.GetFileNameWithoutExtension(file), CultureInfo.InvariantCulture));
+        for (int i = 1; i <= Numbers; i++)
+        {
+            // As a compaction of the source has them, under the numbers that come next.
+            string table = test.InRoot($"{last + i:D6}.sst");
+            File.WriteAllText(table, "of the source");
+            Assert.True(LocalFiles.TryCreateHardLink(
+                table, Path.Combine(test.InRoot("branch"), Path.GetFileName(table)), out _));
+        }
+
+        await using LocalStore branch = test.Open("branch");
+        for (int i = 0; i < Numbers; i++)
+        {
+            await WriteAsync(branch, Put($"k{i}", "branch"));
+            branch.Flush();
+        }
+
+        Assert.All(
+            Directory.GetFiles(test.Root, "*.sst"),
+            table => Assert.Equal("of the source", File.ReadAllText(table)));
+        Assert.Equal(Numbers, Directory.GetFiles(test.Root, "*.sst").Length);
+        Assert.All(
+            Directory.GetFiles(test.InRoot("branch"), "*.sst"),
+            table => Assert.NotEqual("of the source".Length, new FileInfo(table).Length));
     }
 
     [Fact]
@@ -376,19 +409,8 @@ public sealed class LocalStoreCheckpointTests
         return before;
     }
 
-    private static LocalStoreSeams SeamsOf(string way) => way switch
-    {
-        "linked" => new() { Checkpoint = RefuseLinks },
-        "copied" => new() { Checkpoint = RefuseLinks, TryLink = static (_, _) => false },
-        _ => LocalStoreSeams.Real,
-    };
-
-    // As RocksDB fails when a file has 65,000 links: after having made its staging directory.
-    private static void RefuseLinks(RocksDatabase database, string directory)
-    {
-        Directory.CreateDirectory(directory + ".tmp");
-        throw new RocksDbException(RocksDbStatus.IOError, "checkpoint", directory, "IO error: Too many links");
-    }
+    private static LocalStoreSeams SeamsOf(string way) =>
+        way == "copied" ? new() { TryLink = static (_, _) => false } : LocalStoreSeams.Real;
 
     /// <summary>Two families, empty values, binary keys; some in table files, some only in the log.</summary>
     private static async Task FillAsync(TestStore test)

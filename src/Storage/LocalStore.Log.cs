@@ -24,7 +24,7 @@ internal static partial class Log
     public static partial void WritesTimedOut(this ILogger logger, string label, int count);
 
     [LoggerMessage(2005, LogLevel.Warning,
-        "The checkpoint of {Label} at {Directory} could not link every file, for example {File}; it has copies of them")]
+        "The checkpoint of {Label} at {Directory} could not link each file, {File} for example; it has copies")]
     public static partial void CheckpointLinkRefused(
         this ILogger logger, string label, string directory, string file);
 

@@ -22,13 +22,19 @@ internal static partial class ShownText
         return "^" + string.Concat(lines) + "$";
     }
 
-    /// <summary>The text without blanks at line ends (drawings pad with them) and without empty lines at its
-    /// end.</summary>
+    /// <summary>The text without blanks at line ends (drawings pad with them), without empty lines at its end, and
+    /// without the lines of progress that only slow work prints.</summary>
     private static string Trimmed(string text)
     {
-        string lines = string.Join('\n', text.Split('\n').Select(line => line.TrimEnd())).TrimEnd('\n');
+        IEnumerable<string> kept = text.Split('\n')
+            .Select(line => line.TrimEnd()).Where(line => !Progress().IsMatch(line));
+        string lines = string.Join('\n', kept).TrimEnd('\n');
         return lines.Length == 0 ? "" : lines + "\n";
     }
+
+    // What ProgressDisplay prints without a terminal: a title, a share and a rate.
+    [GeneratedRegex(@"^[a-z][^:]*: ([0-9]+ %, )?[^:]*/s$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Progress();
 
     [GeneratedRegex("<[a-z][a-z0-9 ]*>", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Placeholder();

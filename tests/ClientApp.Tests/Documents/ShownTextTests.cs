@@ -12,6 +12,8 @@ public sealed class ShownTextTests
     [InlineData("a\n...\nz", "a\nb\nc\nz\n", true)]
     [InlineData("a\n...\nz", "a\nb\n", false)]
     [InlineData("(a|b)", "a\n", false)]
+    [InlineData("done", "taking a snapshot, sending b (2 of 2): 97 %, 1 KiB of 2 KiB, 38 B/s\ndone\n", true)]
+    [InlineData("done", "imported 5 records (7 records/s)\ndone\n", false)]
     public void Placeholders_stand_for_anything_on_their_line_and_all_else_for_itself(
         string shown, string actual, bool matches)
     {

@@ -106,7 +106,6 @@ public sealed class EmbeddedNode : IAsyncDisposable
         {
             if (host is not null)
             {
-                await StopHalfStartedAsync(host);
                 await DisposeAsync(host);
             }
 
@@ -117,18 +116,6 @@ public sealed class EmbeddedNode : IAsyncDisposable
 
             throw;
         }
-    }
-
-    /// <summary>Stops what of a node had started before its start failed.</summary>
-    private static async Task StopHalfStartedAsync(IHost host)
-    {
-#if EMBEDDED_RUNTIME
-        await Task.CompletedTask; // Its silo stops by itself.
-#else
-        // Orleans' silo refuses to stop before it was active, and what of it runs by then would go on in this process
-        // when the host is disposed: the grain directory, without a pause, on a processor of its own.
-        await host.Services.GetRequiredService<ISiloLifecycleSubject>().OnStop(new CancellationToken(canceled: true));
-#endif
     }
 
     internal static async ValueTask DisposeAsync(IHost host)

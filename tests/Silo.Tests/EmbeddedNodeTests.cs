@@ -3,7 +3,6 @@ using Branching.Grains;
 using Branching.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Hosting;
 
 namespace Branching.Silo.Tests;
 
@@ -57,25 +56,6 @@ public sealed class EmbeddedNodeTests : IDisposable
 
         await using EmbeddedNode node = await EmbeddedNode.StartAsync(Path.Combine(_directory, "root"));
         Assert.Empty(await node.Grains.GetClusterCoordinator().ListDatabasesAsync());
-    }
-
-    [Fact]
-    public async Task A_failed_start_stops_what_had_started()
-    {
-        string file = Path.Combine(_directory, "file");
-        await File.WriteAllTextAsync(file, "not a directory");
-        Started started = new();
-        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.UseOrleans(silo =>
-        {
-            Clustering.UseOneProcess(silo);
-            silo.AddBranching(options => options.DataRoot = file);
-            silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(started);
-        });
-
-        await Assert.ThrowsAsync<BranchingException>(() => EmbeddedNode.StartAsync(builder, CancellationToken.None));
-
-        Assert.Equal((1, 1), (started.Starts, started.Stops));
     }
 
     [Fact]
@@ -162,17 +142,4 @@ public sealed class EmbeddedNodeTests : IDisposable
 
     private static async Task<string> ReadAsync(IStoreGrain store)
         => Encoding.UTF8.GetString((await store.GetAsync(new GetRequest("k"u8.ToArray()))).Value.Span);
-
-    private sealed class Started : ILifecycleParticipant<ISiloLifecycle>
-    {
-        public int Starts { get; private set; }
-
-        public int Stops { get; private set; }
-
-        public void Participate(ISiloLifecycle lifecycle) => lifecycle.Subscribe(
-            nameof(Started),
-            ServiceLifecycleStage.RuntimeInitialize,
-            _ => Task.FromResult(++Starts),
-            _ => Task.FromResult(++Stops));
-    }
 }

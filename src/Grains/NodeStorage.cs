@@ -67,10 +67,12 @@ public sealed class NodeStorage : ILifecycleParticipant<ISiloLifecycle>, IAsyncD
     public void Participate(ISiloLifecycle lifecycle)
     {
         ArgumentNullException.ThrowIfNull(lifecycle);
-        // Stages stop in reverse order: grains, which live above this stage, are gone before the data root closes.
+        // Stages stop in reverse order: grains, which live above this stage, are gone before the data root closes. And
+        // it is opened before the runtime's services start: a silo of Orleans that fails later cannot be stopped, and
+        // its grain directory then goes on in a process that goes on, without a pause.
         lifecycle.Subscribe(
             nameof(NodeStorage),
-            ServiceLifecycleStage.RuntimeStorageServices,
+            ServiceLifecycleStage.RuntimeServices - 1,
             OpenAsync,
             // A stop that must not wait is the closest that one process comes to a crash: nothing is handed over.
             cancellationToken => CloseAsync(handOver: !cancellationToken.IsCancellationRequested));

@@ -3,6 +3,7 @@ using Branching.Grains;
 using Branching.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
 
 namespace Branching.Silo.Tests;
 
@@ -56,6 +57,25 @@ public sealed class EmbeddedNodeTests : IDisposable
 
         await using EmbeddedNode node = await EmbeddedNode.StartAsync(Path.Combine(_directory, "root"));
         Assert.Empty(await node.Grains.GetClusterCoordinator().ListDatabasesAsync());
+    }
+
+    [Fact]
+    public async Task A_node_whose_data_root_does_not_open_starts_no_service_of_its_runtime()
+    {
+        string file = Path.Combine(_directory, "file");
+        await File.WriteAllTextAsync(file, "not a directory");
+        Services services = new();
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        builder.UseOrleans(silo =>
+        {
+            Clustering.UseOneProcess(silo);
+            silo.AddBranching(options => options.DataRoot = file);
+            silo.Services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(services);
+        });
+
+        await Assert.ThrowsAsync<BranchingException>(() => EmbeddedNode.StartAsync(builder, CancellationToken.None));
+
+        Assert.Equal(0, services.Starts);
     }
 
     [Fact]
@@ -142,4 +162,12 @@ public sealed class EmbeddedNodeTests : IDisposable
 
     private static async Task<string> ReadAsync(IStoreGrain store)
         => Encoding.UTF8.GetString((await store.GetAsync(new GetRequest("k"u8.ToArray()))).Value.Span);
+
+    private sealed class Services : ILifecycleParticipant<ISiloLifecycle>
+    {
+        public int Starts { get; private set; }
+
+        public void Participate(ISiloLifecycle lifecycle) => lifecycle.Subscribe(
+            nameof(Services), ServiceLifecycleStage.RuntimeServices, _ => Task.FromResult(++Starts));
+    }
 }

@@ -28,6 +28,10 @@ public enum LocalCopyState
 
     /// <summary>As <see cref="Released"/>, and it was removed.</summary>
     Removed = 5,
+
+    /// <summary>A later epoch is claimed by another node, which has not said yet what it starts from: the copy stays as
+    /// it is, and another look will tell.</summary>
+    Contested = 6,
 }
 
 /// <content>Copies of a node that comes back after another one took over.</content>
@@ -91,6 +95,11 @@ public sealed partial class DataRoot
         if (status.Newest.Value == 0 || IsOfNewestEpoch(local.Document, status))
         {
             return LocalCopyState.Current;
+        }
+
+        if (!status.HasHeads)
+        {
+            return LocalCopyState.Contested;
         }
 
         if (released != ReleasedCopyRule.SetAside

@@ -28,6 +28,37 @@ public sealed class ReleasedCopyTests
         Assert.Equal("a=1 b=2", await taken.ReadAllAsync("preview"));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_copy_stays_while_the_later_owner_has_only_claimed(bool isReleased)
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        SharedNode two = await nodes.StartAsync("two");
+        await FillAndReleaseAsync(one);
+        if (!isReleased)
+        {
+            await (await one.OwnAsync()).PutAsync("main", "late", "x");
+            await one.Root.ReleaseDatabaseAsync(TemporaryRoot.Shop, default);
+        }
+
+        two.Wire.Fail(static (step, name) => step == "put" && name.EndsWith(".heads.json", StringComparison.Ordinal));
+        await Assert.ThrowsAsync<StorageException>(() => two.OwnAsync());
+        foreach (ReleasedCopyRule rule in Enum.GetValues<ReleasedCopyRule>())
+        {
+            Assert.Equal(LocalCopyState.Contested, await SettleAsync(one, rule));
+        }
+
+        Assert.Contains(TemporaryRoot.Shop, one.Root.ListDatabases());
+        two.Wire.Mend();
+        await Waiting.UntilAsync(() => HasTakenAsync(two), "the later owner's second try");
+
+        Assert.Equal(
+            isReleased ? LocalCopyState.Removed : LocalCopyState.SetAside,
+            await SettleAsync(one, ReleasedCopyRule.Remove));
+    }
+
     [Fact]
     public async Task A_copy_released_in_order_is_removed_also_after_its_node_was_restarted()
     {
@@ -183,6 +214,20 @@ public sealed class ReleasedCopyTests
         }
 
         await node.Root.ReleaseDatabaseAsync(TemporaryRoot.Shop, default);
+    }
+
+    /// <summary>Whether it is taken now: a renewal of an earlier claim may still be on its way.</summary>
+    private static async Task<bool> HasTakenAsync(SharedNode node)
+    {
+        try
+        {
+            await node.OwnAsync();
+            return true;
+        }
+        catch (StorageException e) when (e.Kind == FailureKind.NotOwner)
+        {
+            return false;
+        }
     }
 
     private static Task<LocalCopyState> SettleAsync(SharedNode node, ReleasedCopyRule rule) =>

@@ -65,15 +65,4 @@ internal sealed partial class Disk
             throw Failed(Verb(DiskStepKind.TruncateFile), path, e);
         }
     }
-
-    /// <summary>Writes a new file and fsyncs its content; its entry becomes durable with its directory.</summary>
-    public void WriteNewFile(string path, byte[] bytes)
-    {
-        Run(new(DiskStepKind.WriteFile, path), s =>
-        {
-            using FileStream file = new(s.Path, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
-            file.Write(bytes);
-        });
-        FlushFile(path);
-    }
 }

@@ -57,19 +57,23 @@ internal sealed partial class Disk
         Run(new(DiskStepKind.CreateDirectory, path), static s => Directory.CreateDirectory(s.Path));
 
     /// <summary>Writes a new file and fsyncs its content; its entry becomes durable with its directory.</summary>
-    public void WriteNewFile(string path, string text)
+    public void WriteNewFile(string path, string text) => WriteNewFile(path, Encoding.UTF8.GetBytes(text));
+
+    /// <inheritdoc cref="WriteNewFile(string, string)"/>
+    public void WriteNewFile(string path, byte[] bytes)
     {
-        Run(new(DiskStepKind.WriteFile, path), s =>
-        {
-            using FileStream file = new(s.Path, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
-            file.Write(Encoding.UTF8.GetBytes(text));
-        });
+        WriteUnflushed(path, bytes);
         FlushFile(path);
     }
 
-    /// <summary>Writes a new file whose content may be lost in a power failure; its entry may not.</summary>
-    public void WriteUnflushed(string path, string text) =>
-        Run(new(DiskStepKind.WriteFile, path), s => File.WriteAllText(s.Path, text));
+    /// <summary>Writes a new file; neither its content nor its entry is durable.</summary>
+    public void WriteUnflushed(string path, string text) => WriteUnflushed(path, Encoding.UTF8.GetBytes(text));
+
+    private void WriteUnflushed(string path, byte[] bytes) => Run(new(DiskStepKind.WriteFile, path), s =>
+    {
+        using FileStream file = new(s.Path, FileMode.CreateNew, FileAccess.Write, FileShare.Read);
+        file.Write(bytes);
+    });
 
     public void Append(FileStream file, ReadOnlyMemory<byte> bytes) =>
         Run(new(DiskStepKind.AppendFile, file.Name), _ =>

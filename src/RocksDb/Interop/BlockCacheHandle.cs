@@ -6,15 +6,15 @@ namespace Branching.RocksDb.Interop;
 /// <summary>Owns <c>rocksdb_cache_t*</c>.</summary>
 internal sealed class BlockCacheHandle : SafeHandle
 {
-    public BlockCacheHandle()
-        : base(invalidHandleValue: 0, ownsHandle: true)
-    {
-    }
-
     // RocksDB's own choice is shards of 512 KiB, up to 64 of them. An index or filter block that is larger than a shard
     // is read anew for every lookup, and a table of 64 MiB has some of a megabyte and more.
     private const long LeastShardBytes = 8L << 20;
     private const int MostShardBits = 6;
+
+    public BlockCacheHandle()
+        : base(invalidHandleValue: 0, ownsHandle: true)
+    {
+    }
 
     public static BlockCacheHandle Create(long capacityBytes)
     {

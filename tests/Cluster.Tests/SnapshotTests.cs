@@ -95,9 +95,10 @@ public sealed class SnapshotTests
 
         await Waiting.UntilAsync(
             async () => (await snapshots.ListAsync("main")).Count >= 2, "a snapshot after enough bytes");
-        IReadOnlyList<SnapshotRun> runs = await snapshots.GetHistoryAsync();
-        Assert.Contains(runs, run => run.Trigger == "bytes");
-        Assert.Contains(runs, run => run.Trigger == "new-branch");
+        // A run is recorded when it has ended, a moment after its snapshot is there.
+        await Waiting.UntilAsync(
+            async () => (await snapshots.GetHistoryAsync()).Any(run => run.Trigger == "bytes"), "the run for bytes");
+        Assert.Contains(await snapshots.GetHistoryAsync(), run => run.Trigger == "new-branch");
     }
 
     [Fact]

@@ -36,7 +36,7 @@ public sealed partial class DataRoot
             .LookAtNewestAsync(main.Id, cancellationToken).ConfigureAwait(false);
         if (newest is null && damaged is null && !main.Labels.ContainsKey(Database.RestoredFromLabel))
         {
-            throw StoreStaging.NothingArrived(shared, before.Owner);
+            throw StoreStaging.NothingArrived(shared, before.Holder);
         }
 
         if (damaged is not null && !request.AcceptOlderSnapshots)
@@ -58,6 +58,6 @@ public sealed partial class DataRoot
     private static StorageException NothingButTheName(Life life, OwnershipStatus before) => new(
         FailureKind.NothingToRestore,
         $"shared storage holds its name ({life.Id}, by '{life.CreatedBy}', {life.CreatedAt:u}) and nothing else. " +
-        "Start " + (before.Owner is { } owner ? $"node '{owner.NodeName}'" : "the node that was putting it there") +
+        "Start " + (before.Holder is { } owner ? $"node '{owner.NodeName}'" : "the node that was putting it there") +
         " again, which may hold it, or drop it.");
 }

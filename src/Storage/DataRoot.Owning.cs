@@ -174,17 +174,25 @@ public sealed partial class DataRoot
                 FormerOwnerIsThisNode: IsThisNode(status.Owner),
                 request.WaitForLease,
                 current
-                    ? (epoch, _) => IntendClaimAsync(name, local!, epoch)
+                    ? (epoch, _) => IntendClaimAsync(name, local!, epoch, status)
                     : (_, stop) => ThrowIfNothingToRestoreAsync(shared, life, request, status, stop)),
             cancellationToken).ConfigureAwait(false);
         // Given up when it does not come to serve: a claim that is renewed on and on keeps every other node out.
         await using ConfiguredAsyncDisposable giveUp = claim.ConfigureAwait(false);
         _disk.Reach(SharingStep.ClaimMade);
+        if (current && !IsCurrent(local, life, claim.Before))
+        {
+            // Somebody had it between the look and the claim.
+            current = false;
+            await ThrowIfNothingToRestoreAsync(shared, life, request, claim.Before, cancellationToken)
+                .ConfigureAwait(false);
+        }
+
         Tenure tenure = await claim.ServeAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             _disk.Reach(SharingStep.TenureServing);
-            OwnedDatabase owned = Owned(access, shared, life, tenure, request, progress, status);
+            OwnedDatabase owned = Owned(access, shared, life, tenure, request, progress, claim.Before);
             Database database = current
                 ? await KeepAsync(owned, cancellationToken).ConfigureAwait(false)
                 : await TakeOverAsync(owned, cancellationToken).ConfigureAwait(false);
@@ -215,21 +223,12 @@ public sealed partial class DataRoot
         access, shared, life, tenure, request, progress, new SharedCatalog(shared, life.Name, life.Id, _logger),
         new SnapshotRepository(shared, life.Name, life.Id, _time, _logger), before);
 
-    /// <summary>Whether the local copy holds everything that the newest epoch holds.</summary>
-    private bool IsCurrent(DatabaseDocument? local, Life life, OwnershipStatus status)
-    {
-        if (local is null || local.Id != life.Id.ToString())
-        {
-            return false;
-        }
+    /// <summary>Whether the local copy holds everything that was acknowledged.</summary>
+    private bool IsCurrent(DatabaseDocument? local, Life life, OwnershipStatus status) =>
+        local is not null && local.Id == life.Id.ToString() && IsCurrent(local, status);
 
-        if (status.Newest.Value == 0)
-        {
-            return true; // Its name is reserved for this very copy, and nobody has claimed it yet.
-        }
-
-        return IsOfNewestEpoch(local, status);
-    }
+    private bool IsCurrent(DatabaseDocument local, OwnershipStatus status) =>
+        status.IsCurrent(new Epoch(local.Epoch), local.Claiming, NodeId);
 
     /// <summary>
     /// Which database the name means. Sets a copy of a former life aside; puts an unshared one there.
@@ -324,10 +323,13 @@ public sealed partial class DataRoot
     /// <summary>
     /// Durable before the claim: whoever finds the epoch claimed by this process knows that the local copy is its.
     /// </summary>
-    private Task IntendClaimAsync(DatabaseName name, DatabaseDocument local, Epoch epoch) => Task.Run(() =>
+    private Task IntendClaimAsync(
+        DatabaseName name, DatabaseDocument local, Epoch epoch, OwnershipStatus status) => Task.Run(() =>
     {
         WriteDocument(name, local with
         {
+            // An intention that came true is what tells so; the new one takes its place.
+            Epoch = Math.Max(local.Epoch, status.Entered.Value),
             Shared = true,
             Claiming = new ClaimIntent(epoch.Value, Node.ProcessId),
         });

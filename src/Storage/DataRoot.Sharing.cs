@@ -47,13 +47,14 @@ public sealed partial class DataRoot
         _disk.Reach(SharingStep.TenureServing);
         OwnedDatabase owned = Owned(
             access, shared, life, tenure, new OwnRequest(), progress: null,
-            new OwnershipStatus(default, null, Released: false, null, HasHeads: false));
+            claim.Before);
         Database? database = null;
         try
         {
             DatabaseDocument document = DocumentOf(owned);
             await Task.Run(() => build(document, stop.Token), stop.Token).ConfigureAwait(false); // May take long.
             database = await MakeInTurnAsync(document).ConfigureAwait(false);
+            await EnterAsync(owned, stop.Token).ConfigureAwait(false);
             await AttachAsync(owned, database, OwnedBy.Creation, stop.Token).ConfigureAwait(false);
             return Enter(owned, database);
         }

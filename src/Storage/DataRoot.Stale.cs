@@ -10,7 +10,7 @@ public enum LocalCopyState
     /// <summary>There is none, it is served, or it was never shared: nothing to look at.</summary>
     None = 0,
 
-    /// <summary>The newest epoch is its own: it may go on.</summary>
+    /// <summary>No later owner has entered, so it may hold what nobody else does: it may go on, and stays.</summary>
     Current = 1,
 
     /// <summary>
@@ -28,10 +28,6 @@ public enum LocalCopyState
 
     /// <summary>As <see cref="Released"/>, and it was removed.</summary>
     Removed = 5,
-
-    /// <summary>A later epoch is claimed by another node, which has not said yet what it starts from: the copy stays as
-    /// it is, and another look will tell.</summary>
-    Contested = 6,
 }
 
 /// <content>Copies of a node that comes back after another one took over.</content>
@@ -56,7 +52,7 @@ public sealed partial class DataRoot
     {
         ArgumentNullException.ThrowIfNull(status);
         return !(_databases.TryGetValue(name, out Database? local)
-            && IsOfNewestEpoch(local.Document, status));
+            && IsCurrent(local.Document, status));
     }
 
     /// <summary>Looks at the local copy of a database that this node does not serve, and sets it aside when another
@@ -92,14 +88,10 @@ public sealed partial class DataRoot
 
         OwnershipStatus status = await OwnershipOf(access, shared, life).LookAsync(cancellationToken)
             .ConfigureAwait(false);
-        if (status.Newest.Value == 0 || IsOfNewestEpoch(local.Document, status))
+        if (IsCurrent(local.Document, status)
+            || (status.Entered < status.Newest && status.Entered.Value <= local.Document.Epoch))
         {
             return LocalCopyState.Current;
-        }
-
-        if (!status.HasHeads)
-        {
-            return LocalCopyState.Contested;
         }
 
         if (released != ReleasedCopyRule.SetAside
@@ -125,14 +117,10 @@ public sealed partial class DataRoot
         }
 
         await SetAsideLocalAsync(
-            local.Document, $"epoch {status.Newest} is node '{status.Owner?.NodeName}''s, and this copy is of epoch " +
-            $"{local.Epoch}", status.Newest, static _ => null).ConfigureAwait(false);
+            local.Document, WhyStale(status, local.Document), status.Newest, static _ => null).ConfigureAwait(false);
         return LocalCopyState.SetAside;
     }
 
-    private bool IsOfNewestEpoch(DatabaseDocument local, OwnershipStatus status) =>
-        status.Owner?.NodeId == NodeId
-            && (local.Epoch == status.Newest.Value
-                || (local.Claiming is { } intent && intent.Epoch == status.Newest.Value
-                    && intent.ProcessId == status.Owner.ProcessId));
+    private static string WhyStale(OwnershipStatus status, DatabaseDocument? local) =>
+        $"epoch {status.Entered} is node '{status.Holder?.NodeName}''s, and this copy is of epoch {local?.Epoch}";
 }

@@ -24,6 +24,7 @@ public sealed partial class DataRoot
         StorageException? damage = _failed.GetValueOrDefault(name);
         if (damage is null && _databases.TryGetValue(name, out Database? database))
         {
+            await EnterAsync(owned, cancellationToken).ConfigureAwait(false);
             database.SetIdentity(database.Document with
             {
                 Epoch = owned.Tenure.Epoch.Value,
@@ -88,6 +89,7 @@ public sealed partial class DataRoot
         Database database = await PublishAsync(
             owned, building, $"it was damaged, and a fresh one was asked for: {damage.Message}", static _ => null)
             .ConfigureAwait(false);
+        await EnterAsync(owned, cancellationToken).ConfigureAwait(false);
         await AttachAsync(owned, database, OwnedBy.FreshStart, cancellationToken).ConfigureAwait(false);
         return Enter(owned, database);
     }
@@ -122,8 +124,9 @@ public sealed partial class DataRoot
             owned.Progress?.Report(new TakeoverProgress(TakeoverStep.Publishing, owned.Tenure.Epoch));
             await owned.Tenure.ConfirmAsync(cancellationToken).ConfigureAwait(false);
             Database database = await PublishAsync(
-                owned, building, why ?? $"epoch {owned.Before.Newest} was another owner's", staging.SequenceOf,
+                owned, building, why ?? WhyStale(owned.Before, TryReadDocument(owned.Name)), staging.SequenceOf,
                 mayRemove: why is null).ConfigureAwait(false);
+            await EnterAsync(owned, cancellationToken).ConfigureAwait(false);
             foreach (SnapshotManifest restored in staging.Restored)
             {
                 database.NoteSnapshot(restored);
@@ -191,6 +194,14 @@ public sealed partial class DataRoot
         {
             _turn.Release();
         }
+    }
+
+    /// <summary>From here on the copies of earlier epochs are stale, wherever they are; before it nothing of the
+    /// database, here or on shared storage, was changed under this epoch.</summary>
+    private async Task EnterAsync(OwnedDatabase owned, CancellationToken cancellationToken)
+    {
+        await owned.Tenure.EnterAsync(cancellationToken).ConfigureAwait(false);
+        _disk.Reach(SharingStep.EpochEntered);
     }
 
     private async Task AttachAsync(

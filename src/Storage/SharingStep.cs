@@ -12,6 +12,7 @@ internal enum SharingStep
     ClaimIntended,
     ClaimMade,
     TenureServing,
+    EpochEntered,
     TenureRecorded,
     TakeoverStarted,
     TakeoverStoreStaged,

@@ -119,7 +119,7 @@ internal sealed class StoreStaging(
     {
         if (record.Name.IsMain)
         {
-            throw NothingArrived(owned.Shared, owned.Before.Owner);
+            throw NothingArrived(owned.Shared, owned.Before.Holder);
         }
 
         logger.BranchLost(record.Name, owned.Name, record.Durability);

@@ -155,6 +155,7 @@ public sealed class RestoreTests(SharedStorageCluster cluster) : IClassFixture<S
         ISnapshotCoordinatorGrain snapshots = cluster.Grains.GetSnapshots(name);
         OperationDescription copied = await snapshots.EndAsync(await snapshots.CopyAsync(older, elsewhere));
         Assert.True(copied.State == OperationState.Succeeded, copied.Message);
+        Assert.Single(Directory.GetFiles(elsewhere, "*.entered.json", SearchOption.AllDirectories));
         await cluster.Grains.GetDatabase(name).DropAsync();
         string other = await cluster.CreateDatabaseAsync();
 

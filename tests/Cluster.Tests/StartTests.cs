@@ -154,7 +154,7 @@ public sealed class StartTests
         Assert.Contains("d", (await DescribeAsync(node)).Databases);
     }
 
-    /// <summary>Takes the next epoch as a node would that does nothing else.</summary>
+    /// <summary>Takes the next epoch as a node would that serves nothing of it.</summary>
     private static async Task ClaimForAStrangerAsync(NodeCluster nodes, Storage.DatabaseName name)
     {
         ISharedStorage shared = await PosixSharedStorage.OpenAsync(nodes.SharedDirectory);
@@ -165,6 +165,7 @@ public sealed class StartTests
         await using Claim claim = await ownership.ClaimAsync(
             new OwnerIdentity("stranger", new string('5', 32), "0-stranger"), new ClaimOptions(), default);
         await using Tenure tenure = await claim.ServeAsync(default);
+        await tenure.EnterAsync(default);
     }
 
     /// <summary>Reads from the database, which tries in vain for as long as its node is away.</summary>

@@ -8,7 +8,7 @@ namespace Branching.Grains.Tests;
 public sealed class FailoverRuleTests
 {
     private static readonly OwnershipStatus _owned =
-        new(new Epoch(3), new OwnerIdentity("n1", "node", "process"), Released: false, null, HasHeads: true);
+        new(new Epoch(3), new OwnerIdentity("n1", "node", "process"), Released: false, null);
 
     private static NodeView Node(string name, string? process, SiloStatus status = SiloStatus.Active) => new(
         new ClusterMember(SiloAddress.New(new IPEndPoint(IPAddress.Loopback, 1000 + name[^1]), 1), status, name),

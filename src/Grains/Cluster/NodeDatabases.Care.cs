@@ -110,7 +110,8 @@ internal sealed partial class NodeDatabases
         DateTimeOffset old = time.GetUtcNow() - grace;
         if (grace <= TimeSpan.Zero || StartedAt <= old
             || await storage.Root.LookAtOwnerAsync(name, cancellationToken) is not { } status
-            || status is not { Owner: { } owner, Released: false, Dropped: false }
+            || status is not { Holder: { } owner, Dropped: false }
+            || (status.Released && status.Entered == status.Newest)
             || !storage.Root.WouldRestore(name, status) || seen.HasDied(owner.NodeName))
         {
             return;

@@ -23,7 +23,17 @@ internal sealed partial class DatabaseSnapshots
         DatabaseOwnership ownership = new(
             target, Database.Name, Database.Id, new OwnershipOptions(), _time, _logger);
         await using Claim claim = await ownership.ClaimAsync(_root.Node, new ClaimOptions(), cancellationToken);
-        return await claim.ServeAsync(cancellationToken);
+        Tenure tenure = await claim.ServeAsync(cancellationToken);
+        try
+        {
+            await tenure.EnterAsync(cancellationToken); // What is copied there makes the copies of nodes there stale.
+            return tenure;
+        }
+        catch
+        {
+            await tenure.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Makes the copied branch and its ancestors known there, so that it can be restored with its

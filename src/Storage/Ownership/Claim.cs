@@ -9,11 +9,11 @@ public sealed class Claim : IAsyncDisposable
     private readonly Func<CancellationToken, Task> _awaitFormerOwner;
     private bool _serves;
 
-    internal Claim(Tenure tenure, OwnerIdentity? formerOwner, Func<CancellationToken, Task> awaitFormerOwner)
+    internal Claim(Tenure tenure, OwnershipStatus before, Func<CancellationToken, Task> awaitFormerOwner)
     {
         _tenure = tenure;
         _awaitFormerOwner = awaitFormerOwner;
-        FormerOwner = formerOwner;
+        Before = before;
     }
 
     /// <summary>The claimed epoch.</summary>
@@ -25,11 +25,12 @@ public sealed class Claim : IAsyncDisposable
     /// <summary>Who claimed it.</summary>
     public OwnerIdentity Owner => _tenure.Owner;
 
-    /// <summary>Who had the epoch before; <see langword="null"/> for the first.</summary>
-    public OwnerIdentity? FormerOwner { get; }
+    /// <summary>What was true of the database when the claim was made. No former owner enters after it: it would see
+    /// the claim.</summary>
+    public OwnershipStatus Before { get; }
 
     /// <summary>Records the heads, checks that the claim is still the newest, and waits until no former owner can
-    /// answer any more.</summary>
+    /// answer any more. Before anything is changed or answered comes <see cref="Tenure.EnterAsync"/>.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.Fenced"/>: a later claim exists.</exception>
     public async Task<Tenure> ServeAsync(CancellationToken cancellationToken)
     {

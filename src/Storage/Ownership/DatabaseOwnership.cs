@@ -60,15 +60,16 @@ public sealed partial class DatabaseOwnership
         EpochState state = await _epochs.ReadAsync(cancellationToken).ConfigureAwait(false);
         if (state.Newest.Value == 0)
         {
-            return new OwnershipStatus(state.Newest, null, Released: false, null, HasHeads: false);
+            return new OwnershipStatus(state.Newest, null, Released: false, null);
         }
 
-        ClaimDocument claim = await ReadClaimAsync(state.Newest, cancellationToken).ConfigureAwait(false);
+        ClaimDocument claim = await _epochs.ReadClaimAsync(state.Newest, cancellationToken).ConfigureAwait(false);
         LeaseDocument? lease =
             await _epochs.TryReadLeaseAsync(state.Newest, cancellationToken).ConfigureAwait(false);
+        Entry entry = await _epochs.FindEnteredAsync(state.Newest, cancellationToken).ConfigureAwait(false);
         return new OwnershipStatus(
-            state.Newest, OwnerOf(claim), lease?.Released ?? false, claim.At, state.Serving == state.Newest,
-            claim.Drop);
+            state.Newest, claim.Owner.ToIdentity(), lease?.Released ?? false, claim.At, claim.Drop, entry.Epoch,
+            entry.Owner);
     }
 
     /// <summary>Claims the next epoch, after the former owner's lease has ended.</summary>
@@ -84,7 +85,7 @@ public sealed partial class DatabaseOwnership
         EpochState state = await _epochs.ReadAsync(cancellationToken).ConfigureAwait(false);
         ClaimDocument? former = state.Newest.Value == 0
             ? null
-            : await ReadClaimAsync(state.Newest, cancellationToken).ConfigureAwait(false);
+            : await _epochs.ReadClaimAsync(state.Newest, cancellationToken).ConfigureAwait(false);
         if (former is { Drop: true })
         {
             throw Dropped();
@@ -109,11 +110,8 @@ public sealed partial class DatabaseOwnership
         return await CompleteAsync(me, next, former, look, options, cancellationToken).ConfigureAwait(false);
     }
 
-    private static OwnerIdentity OwnerOf(ClaimDocument claim) =>
-        new(claim.Owner.NodeName, claim.Owner.NodeId, claim.Owner.ProcessId);
-
-    /// <summary>What follows the claim: the lease is renewed, the former one looked at again, the heads
-    /// read.</summary>
+    /// <summary>What follows the claim: the lease is renewed, the former one looked at again, the heads read, and who
+    /// entered last. An owner that enters later sees the claim.</summary>
     private async Task<Claim> CompleteAsync(
         OwnerIdentity me,
         Epoch next,
@@ -131,7 +129,12 @@ public sealed partial class DatabaseOwnership
                 await LookAgainAsync(former, look, options, cancellationToken).ConfigureAwait(false);
             tenure.Heads = await new HeadsReader(_shared, _paths, _epochs, _rules)
                 .ReadAsync(next, cancellationToken).ConfigureAwait(false);
-            return new Claim(tenure, former is null ? null : OwnerOf(former), awaitFormerOwner);
+            Epoch before = new(next.Value - 1);
+            Entry entry = await _epochs.FindEnteredAsync(before, cancellationToken).ConfigureAwait(false);
+            OwnershipStatus status = new(
+                before, former?.Owner.ToIdentity(), look?.Released ?? false, former?.At, Dropped: false, entry.Epoch,
+                entry.Owner);
+            return new Claim(tenure, status, awaitFormerOwner);
         }
         catch
         {
@@ -145,23 +148,16 @@ public sealed partial class DatabaseOwnership
         ClaimDocument claim = new(
             Formats.Shared, epoch.Value, new OwnerDocument(me.NodeName, me.NodeId, me.ProcessId), _time.GetUtcNow(),
             (long)_options.LeaseLength.TotalMilliseconds, RandomNumberGenerator.GetHexString(32, lowercase: true),
-            Drop: false);
+            Drop: false, Enters: true);
         byte[] bytes = SealedDocument.Seal(claim, SharedDocuments.Default.ClaimDocument);
         if (await _shared.PutOursAsync(_paths.Claim(epoch), bytes, cancellationToken).ConfigureAwait(false))
         {
             return;
         }
 
-        ClaimDocument winner = await ReadClaimAsync(epoch, cancellationToken).ConfigureAwait(false);
+        ClaimDocument winner = await _epochs.ReadClaimAsync(epoch, cancellationToken).ConfigureAwait(false);
         throw winner.Drop ? Dropped() : NotOwner(winner, "was faster to take it over");
     }
-
-    private async Task<ClaimDocument> ReadClaimAsync(Epoch epoch, CancellationToken cancellationToken) =>
-        await _epochs.TryReadClaimAsync(epoch, cancellationToken).ConfigureAwait(false)
-        ?? throw new StorageException(
-            FailureKind.Corruption,
-            $"The claim '{_paths.Claim(epoch)}' on shared storage '{_shared.Location}' is listed, but cannot be " +
-            "read. Check the storage; nothing was changed.");
 
     private StorageException Dropped() => new(
         FailureKind.DatabaseNotFound,

@@ -10,7 +10,10 @@ namespace Branching.Storage.Ownership;
 /// <param name="Heads">Its heads.</param>
 internal sealed record EpochState(Epoch Newest, Epoch Serving, HeadsRecord? Heads);
 
-/// <summary>Reads claims and heads.</summary>
+/// <summary>The newest epoch whose owner entered, and that owner; epoch 0 and null when none did.</summary>
+internal readonly record struct Entry(Epoch Epoch, OwnerIdentity? Owner);
+
+/// <summary>Reads claims, leases and heads.</summary>
 internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
 {
     private readonly ConcurrentDictionary<Epoch, HeadsRecord> _heads = new();
@@ -60,6 +63,36 @@ internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
             ? await ReadHeadsAsync(new Epoch(next), cancellationToken).ConfigureAwait(false)
             : null;
     }
+
+    /// <summary>The newest epoch, up to this one, whose owner entered: usually the very one. Those that were claimed
+    /// and never entered are passed over.</summary>
+    public async Task<Entry> FindEnteredAsync(Epoch newest, CancellationToken cancellationToken)
+    {
+        for (ulong number = newest.Value; number > 0; number--)
+        {
+            Epoch epoch = new(number);
+            ClaimDocument claim = await ReadClaimAsync(epoch, cancellationToken).ConfigureAwait(false);
+            if (await HasEnteredAsync(epoch, claim, cancellationToken).ConfigureAwait(false))
+            {
+                return new Entry(epoch, claim.Owner.ToIdentity());
+            }
+        }
+
+        return default;
+    }
+
+    private async Task<bool> HasEnteredAsync(Epoch epoch, ClaimDocument claim, CancellationToken cancellationToken) =>
+        claim.Enters == true
+            ? await shared.TryReadAsync(paths.Entered(epoch), cancellationToken).ConfigureAwait(false) is not null
+            : await TryReadLeaseAsync(epoch, cancellationToken).ConfigureAwait(false) is { Serving: true };
+
+    /// <exception cref="StorageException"><see cref="FailureKind.Corruption"/>: it is not there.</exception>
+    public async Task<ClaimDocument> ReadClaimAsync(Epoch epoch, CancellationToken cancellationToken) =>
+        await TryReadClaimAsync(epoch, cancellationToken).ConfigureAwait(false)
+        ?? throw new StorageException(
+            FailureKind.Corruption,
+            $"The claim '{paths.Claim(epoch)}' on shared storage '{shared.Location}' is listed, but cannot be " +
+            "read. Check the storage; nothing was changed.");
 
     public Task<ClaimDocument?> TryReadClaimAsync(Epoch epoch, CancellationToken cancellationToken) =>
         TryReadAsync(paths.Claim(epoch), SharedDocuments.Default.ClaimDocument, "The claim", cancellationToken);

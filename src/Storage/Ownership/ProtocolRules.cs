@@ -11,6 +11,9 @@ internal sealed record ProtocolRules
     /// <summary>A taker waits until the former owner cannot answer any more.</summary>
     public bool AwaitLease { get; init; } = true;
 
+    /// <summary>Whether a copy may go on is decided by who had entered when the claim was made.</summary>
+    public bool LookAtEntriesAfterClaim { get; init; } = true;
+
     /// <summary>No object's name is ever given twice.</summary>
     public bool NameObjectsAfresh { get; init; } = true;
 }

@@ -153,6 +153,22 @@ public sealed partial class Tenure : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Says on shared storage that this owner's copy is complete and that it is about to change and to answer: from
+    /// here on every copy of an earlier epoch is stale. Until then the former owner's copy holds everything that was
+    /// ever acknowledged, and goes on should this process fail.
+    /// </summary>
+    /// <exception cref="StorageException"><see cref="FailureKind.Fenced"/>: a later claim exists, whose owner may or
+    /// may not have seen that this one entered. Nothing may be answered or changed.</exception>
+    public async Task EnterAsync(CancellationToken cancellationToken)
+    {
+        EnteredDocument entered = new(Formats.Shared, Epoch.Value, Owner.ProcessId);
+        await PutOursOrThrowAsync(
+            Paths.Entered(Epoch), SealedDocument.Seal(entered, SharedDocuments.Default.EnteredDocument),
+            cancellationToken).ConfigureAwait(false);
+        await ConfirmAsync(cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>The next number for the name of an object: never given twice in an epoch.</summary>
     public ulong NextObjectNumber() => Interlocked.Increment(ref _objects);
 
@@ -182,16 +198,9 @@ public sealed partial class Tenure : IAsyncDisposable
         _ending.Cancel();
     }
 
-    internal async Task PutHeadsAsync(CancellationToken cancellationToken)
-    {
-        byte[] bytes = SealedDocument.Seal(Heads.ToDocument(), SharedDocuments.Default.HeadsDocument);
-        if (!await Shared.PutOursAsync(Paths.Heads(Epoch), bytes, cancellationToken).ConfigureAwait(false))
-        {
-            throw new StorageException(
-                FailureKind.Internal,
-                $"Somebody else wrote '{Paths.Heads(Epoch)}', which is ours alone. The epoch is given up.");
-        }
-    }
+    internal Task PutHeadsAsync(CancellationToken cancellationToken) => PutOursOrThrowAsync(
+        Paths.Heads(Epoch), SealedDocument.Seal(Heads.ToDocument(), SharedDocuments.Default.HeadsDocument),
+        cancellationToken);
 
     internal async Task CheckNewestAsync(CancellationToken cancellationToken)
     {
@@ -201,6 +210,15 @@ public sealed partial class Tenure : IAsyncDisposable
         {
             EndFenced(bytes);
             ThrowIfEnded();
+        }
+    }
+
+    private async Task PutOursOrThrowAsync(string name, byte[] bytes, CancellationToken cancellationToken)
+    {
+        if (!await Shared.PutOursAsync(name, bytes, cancellationToken).ConfigureAwait(false))
+        {
+            throw new StorageException(
+                FailureKind.Internal, $"Somebody else wrote '{name}', which is ours alone. The epoch is given up.");
         }
     }
 

@@ -54,6 +54,8 @@ internal sealed class DatabasePaths(DatabaseName name, DatabaseId id)
 
     public string Heads(Epoch epoch) => $"{Epochs}/{Digits(epoch.Value)}{HeadsSuffix}";
 
+    public string Entered(Epoch epoch) => $"{Epochs}/{Digits(epoch.Value)}.entered{Suffix}";
+
     public string Lease(Epoch epoch) => $"{Leases}/{Digits(epoch.Value)}{Suffix}";
 
     public string SnapshotsOf(StoreId store) => $"{Snapshots}/{store}";

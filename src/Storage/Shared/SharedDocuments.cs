@@ -1,10 +1,14 @@
 using System.Text.Json.Serialization;
+using Branching.Storage.Ownership;
 using Branching.Storage.Snapshots;
 
 namespace Branching.Storage.Shared;
 
 /// <summary>Who, as stored.</summary>
-internal sealed record OwnerDocument(string NodeName, string NodeId, string ProcessId);
+internal sealed record OwnerDocument(string NodeName, string NodeId, string ProcessId)
+{
+    public OwnerIdentity ToIdentity() => new(NodeName, NodeId, ProcessId);
+}
 
 /// <summary><c>lives/&lt;number&gt;.json</c>.</summary>
 internal sealed record LifeDocument(
@@ -13,13 +17,19 @@ internal sealed record LifeDocument(
 /// <summary><c>dropped.json</c>.</summary>
 internal sealed record DroppedDocument(int Format, string Id, string Name, ulong Epoch, DateTimeOffset At);
 
-/// <summary><c>epochs/&lt;epoch&gt;.json</c>. The nonce makes equality mean "ours".</summary>
+/// <summary><c>epochs/&lt;epoch&gt;.json</c>. The nonce makes equality mean "ours". <c>Enters</c>: this owner puts an
+/// <see cref="EnteredDocument"/> before it answers; one of a version that knew none answers once its lease says
+/// <c>Serving</c>.</summary>
 internal sealed record ClaimDocument(
-    int Format, ulong Epoch, OwnerDocument Owner, DateTimeOffset At, long LeaseLengthMs, string Nonce, bool Drop);
+    int Format, ulong Epoch, OwnerDocument Owner, DateTimeOffset At, long LeaseLengthMs, string Nonce, bool Drop,
+    bool? Enters = null);
 
 /// <summary><c>leases/&lt;epoch&gt;.json</c>.</summary>
 internal sealed record LeaseDocument(
     int Format, ulong Epoch, string ProcessId, ulong Counter, long LengthMs, bool Serving, bool Released);
+
+/// <summary><c>epochs/&lt;epoch&gt;.entered.json</c>.</summary>
+internal sealed record EnteredDocument(int Format, ulong Epoch, string ProcessId);
 
 /// <summary>A range of snapshots, as stored.</summary>
 internal sealed record SnapshotRangeDocument(ulong Epoch, ulong First, ulong Last);
@@ -105,6 +115,7 @@ internal sealed record SharedMarkDocument(int Format, string Id, DateTimeOffset 
 [JsonSerializable(typeof(DroppedDocument))]
 [JsonSerializable(typeof(ClaimDocument))]
 [JsonSerializable(typeof(LeaseDocument))]
+[JsonSerializable(typeof(EnteredDocument))]
 [JsonSerializable(typeof(HeadsDocument))]
 [JsonSerializable(typeof(ManifestDocument))]
 [JsonSerializable(typeof(TombstoneDocument))]

@@ -52,6 +52,81 @@ public sealed class RefusedTakeoverTests
         Assert.Equal("a=1", await back.ReadAllAsync("main"));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_takeover_that_fails_leaves_the_former_owner_all_that_it_acknowledged(bool isReleased)
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        SharedNode two = await nodes.StartAsync("two");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        await shop.SnapshotAsync("main");
+        await shop.BranchAsync("preview");
+        await shop.PutAsync("preview", "late", "x");
+        Epoch first = shop.Epoch;
+        if (isReleased)
+        {
+            await one.Root.ReleaseDatabaseAsync(TemporaryRoot.Shop, default);
+        }
+        else
+        {
+            await one.StopAsync();
+        }
+
+        two.Wire.Fail(static (_, name) => name.Contains("/objects/", StringComparison.Ordinal));
+        await Assert.ThrowsAsync<StorageException>(() => two.OwnAsync());
+        two.Wire.Mend();
+        SharedNode again = isReleased ? one : await nodes.StartAsync("one", one.Files);
+        OwnershipStatus status = await LookAsync(again);
+        Assert.Equal(("two", first), (status.Owner!.NodeName, status.Entered));
+        Assert.Equal(("one", "one"), (status.EnteredBy!.NodeName, status.Holder!.NodeName));
+        Assert.Equal(LocalCopyState.Current, await again.Root.SetStaleAsideAsync(
+            TemporaryRoot.Shop, ReleasedCopyRule.Remove, default));
+
+        Database back = await again.OwnAsync();
+
+        Assert.Equal((OwnedBy.Return, first.Value + 2), (back.OwnedBy, back.Epoch.Value));
+        Assert.Equal("a=1", await back.ReadAllAsync("main"));
+        Assert.Equal("a=1 late=x", await back.ReadAllAsync("preview"));
+        await back.SnapshotAsync("preview");
+        await again.Root.ReleaseDatabaseAsync(TemporaryRoot.Shop, default);
+        Database taken = await two.OwnAsync();
+        Assert.Equal("a=1 late=x", await taken.ReadAllAsync("preview"));
+        Assert.Empty(two.Root.ListQuarantine());
+    }
+
+    [Fact]
+    public async Task A_claim_of_a_former_version_has_entered_when_its_lease_says_that_it_serves()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        SharedNode two = await nodes.StartAsync("two");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        await shop.SnapshotAsync("main");
+        await one.StopAsync();
+        await two.OwnAsync();
+        await two.StopAsync();
+        string entered = Directory.GetFiles(nodes.Directory, "*2.entered.json", SearchOption.AllDirectories).Single();
+        File.Delete(entered);
+        string claim = entered.Replace(".entered", "", StringComparison.Ordinal);
+        byte[] bytes = await File.ReadAllBytesAsync(claim);
+        ClaimDocument document = SealedDocument.Open(
+            bytes, SharedDocuments.Default.ClaimDocument, Formats.Shared, "The claim", claim);
+        Assert.True(document.Enters);
+
+        SharedNode again = await nodes.StartAsync("one", one.Files);
+        Assert.Equal("one", (await LookAsync(again)).EnteredBy!.NodeName);
+        await File.WriteAllBytesAsync(
+            claim, SealedDocument.Seal(document with { Enters = null }, SharedDocuments.Default.ClaimDocument));
+
+        Assert.Equal("two", (await LookAsync(again)).EnteredBy!.NodeName);
+        Assert.Equal(LocalCopyState.SetAside, await again.Root.SetStaleAsideAsync(
+            TemporaryRoot.Shop, ReleasedCopyRule.SetAside, default));
+    }
+
     [Fact]
     public async Task A_taker_that_cannot_read_the_newest_snapshot_does_not_fence_the_owner()
     {

@@ -31,7 +31,7 @@ public sealed class ReleasedCopyTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_copy_stays_while_the_later_owner_has_only_claimed(bool isReleased)
+    public async Task A_copy_stays_until_the_later_owner_has_entered(bool isReleased)
     {
         await using SharedNodes nodes = new();
         SharedNode one = await nodes.StartAsync("one");
@@ -47,7 +47,7 @@ public sealed class ReleasedCopyTests
         await Assert.ThrowsAsync<StorageException>(() => two.OwnAsync());
         foreach (ReleasedCopyRule rule in Enum.GetValues<ReleasedCopyRule>())
         {
-            Assert.Equal(LocalCopyState.Contested, await SettleAsync(one, rule));
+            Assert.Equal(LocalCopyState.Current, await SettleAsync(one, rule));
         }
 
         Assert.Contains(TemporaryRoot.Shop, one.Root.ListDatabases());

@@ -30,6 +30,8 @@ internal sealed class SimulatedCluster
     private readonly HashSet<string> _policies = [];
     private readonly List<(SimulatedProcess Process, Tenure Tenure)> _tenures = [];
     private Epoch _answering;
+    private Epoch _entered;
+    private long _lastAnswered;
     private bool _dirty;
 
     public SimulatedCluster(int seed, ProtocolRules rules, double lateDeletions = 0.05)
@@ -69,9 +71,26 @@ internal sealed class SimulatedCluster
         Counts.Tenures++;
     }
 
-    /// <summary>(a) Nobody answers after a later owner has answered.</summary>
-    public void Answered(Tenure tenure)
+    /// <summary>(e) A copy that goes on holds every write that was answered since a restored one began to serve: that
+    /// one told what it lacked.</summary>
+    public void EntersWith(SimulatedCopy copy, Epoch epoch)
     {
+        if (epoch < _entered)
+        {
+            return; // It hears of its entry only now, after a pause: it will be fenced.
+        }
+
+        _entered = epoch;
+        _lastAnswered = copy.WasServed ? _lastAnswered : 0;
+        Require(
+            copy.Last >= _lastAnswered,
+            $"a copy goes on that ends with write {copy.Last}, and write {_lastAnswered} was answered");
+    }
+
+    /// <summary>(a) Nobody answers after a later owner has answered.</summary>
+    public void Answered(Tenure tenure, long write)
+    {
+        _lastAnswered = write;
         Require(tenure.Epoch >= _answering, $"epoch {tenure.Epoch} answered after epoch {_answering} had");
         _answering = tenure.Epoch;
         Counts.Answers++;
@@ -207,6 +226,10 @@ internal sealed class SimulationCounts
 
     public int Fenced { get; set; }
 
+    public int Kept { get; set; }
+
+    public int FailedRestores { get; set; }
+
     public int Checks { get; set; }
 
     public int Pauses { get; set; }
@@ -222,6 +245,8 @@ internal sealed class SimulationCounts
         Changes += other.Changes;
         Deletions += other.Deletions;
         Fenced += other.Fenced;
+        Kept += other.Kept;
+        FailedRestores += other.FailedRestores;
         Checks += other.Checks;
         Pauses += other.Pauses;
         Crashes += other.Crashes;
@@ -229,6 +254,7 @@ internal sealed class SimulationCounts
 
     public override string ToString() =>
         $"{Tenures} tenures, {Answers} answers, {Publications} publications, {Retirements} retirements, {Changes} " +
-        $"catalog changes, {Deletions} deletions, {Fenced} manifests put by fenced owners, {Pauses} pauses, " +
+        $"catalog changes, {Deletions} deletions, {Fenced} manifests put by fenced owners, {Kept} copies that " +
+        $"went on, {FailedRestores} restores that failed, {Pauses} pauses, " +
         $"{Crashes} crashes, {Checks} checks of all snapshots";
 }

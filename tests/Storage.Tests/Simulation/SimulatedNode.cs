@@ -14,6 +14,9 @@ internal sealed class SimulatedNode(SimulatedCluster cluster, int number)
     private readonly SimulatedWorld _world = cluster.World;
     private int _changes;
 
+    /// <summary>What is on the node's disk, through all its lives; null for nothing.</summary>
+    public SimulatedCopy? Copy { get; set; }
+
     public void Start(int life)
     {
         SimulatedProcess process = new(_world, number, life);
@@ -94,14 +97,23 @@ internal sealed class SimulatedNode(SimulatedCluster cluster, int number)
             OwnerIdentity me = new($"node{process.Node}", $"id{process.Node}", process.Id);
             OwnershipStatus status = await ownership.LookAsync(default);
             bool mine = status.Owner?.NodeId == me.NodeId && status.Owner.ProcessId != process.Id;
-            ClaimOptions options = new(FormerOwnerIsThisNode: mine, WaitForLease: !_world.Chance(0.05));
+            bool current = IsCurrent(status, me);
+            ClaimOptions options = new(
+                FormerOwnerIsThisNode: mine, WaitForLease: !_world.Chance(0.05),
+                BeforeClaim: current ? (epoch, _) => IntendAsync(status, epoch) : null);
             IReadOnlyList<string> before = cluster.CataloguedSoFar();
             Claim claim = await ownership.ClaimAsync(me, options, default);
             await using (claim)
             {
+                current &= !cluster.Rules.LookAtEntriesAfterClaim || IsCurrent(claim.Before, me);
                 Tenure tenure = await claim.ServeAsync(default);
                 await using (tenure)
                 {
+                    if (!await EnterAsync(tenure, current))
+                    {
+                        return;
+                    }
+
                     cluster.Serves(process, tenure);
                     cluster.CheckCatalog(await _catalog.ReadAsync(tenure, default), before);
                     await Task.WhenAll(AnswerAsync(tenure), WorkAsync(tenure));
@@ -109,14 +121,62 @@ internal sealed class SimulatedNode(SimulatedCluster cluster, int number)
             }
         }
 
+        private bool IsCurrent(OwnershipStatus status, OwnerIdentity me) =>
+            node.Copy is { } copy && status.IsCurrent(copy.Epoch, copy.Intent, me.NodeId);
+
+        private async Task IntendAsync(OwnershipStatus status, Epoch epoch)
+        {
+            SimulatedCopy copy = node.Copy!;
+            copy.Epoch = new Epoch(Math.Max(copy.Epoch.Value, status.Entered.Value));
+            copy.Intent = new ClaimIntent(epoch.Value, process.Id);
+            await process.DelayAsync(_world.Milliseconds(0, 20));
+        }
+
+        /// <summary>Goes on with the copy, or restores one, which may fail; then enters.</summary>
+        /// <returns>Whether it got so far.</returns>
+        private async Task<bool> EnterAsync(Tenure tenure, bool keeps)
+        {
+            if (keeps)
+            {
+                cluster.Counts.Kept++;
+                await tenure.EnterAsync(default);
+                cluster.EntersWith(node.Copy!, tenure.Epoch);
+                node.Copy!.WasServed = true;
+                await process.DelayAsync(_world.Milliseconds(0, 20));
+                node.Copy.Epoch = tenure.Epoch;
+                node.Copy.Intent = null;
+                return true;
+            }
+
+            await process.DelayAsync(_world.Milliseconds(1, 4000));
+            if (_world.Chance(0.2))
+            {
+                cluster.Counts.FailedRestores++;
+                if (_world.Chance(0.5))
+                {
+                    await tenure.ReleaseAsync(default);
+                }
+
+                return false;
+            }
+
+            node.Copy = new SimulatedCopy { Epoch = tenure.Epoch };
+            await process.DelayAsync(_world.Milliseconds(0, 20));
+            await tenure.EnterAsync(default);
+            cluster.EntersWith(node.Copy, tenure.Epoch);
+            node.Copy.WasServed = true;
+            return true;
+        }
+
         private async Task AnswerAsync(Tenure tenure)
         {
             while (tenure.EndCause is null)
             {
                 await process.DelayAsync(_world.Milliseconds(1, 300));
+                long write = node.Copy!.Write();
                 if (tenure.IsValid)
                 {
-                    cluster.Answered(tenure);
+                    cluster.Answered(tenure, write);
                 }
             }
         }
@@ -203,4 +263,22 @@ internal sealed class SimulatedNode(SimulatedCluster cluster, int number)
             new OptionsFingerprint([new FamilyFingerprint("default", "bytewise")]), files,
             files.Sum(f => f.Bytes), 0, new Dictionary<string, string>(StringComparer.Ordinal));
     }
+}
+
+/// <summary>A node's local copy of the database: what it was served under last, and how much it holds.</summary>
+internal sealed class SimulatedCopy
+{
+    private static long _writes;
+
+    public Epoch Epoch { get; set; }
+
+    public ClaimIntent? Intent { get; set; }
+
+    /// <summary>Whether it is more than what a restore made.</summary>
+    public bool WasServed { get; set; }
+
+    /// <summary>The number of the last write in it; every later one of the same line is missing.</summary>
+    public long Last { get; private set; }
+
+    public long Write() => Last = Interlocked.Increment(ref _writes);
 }

@@ -26,7 +26,8 @@ public sealed class SimulationTests(ITestOutputHelper output)
 
         output.WriteLine($"{rounds} schedules from seed {first}: {counts}.");
         Assert.True(broken is null, broken);
-        Assert.True(only is not null || (counts.Fenced > 0 && counts.Deletions > 0 && counts.Retirements > 0));
+        Assert.True(only is not null || (counts.Fenced > 0 && counts.Deletions > 0 && counts.Retirements > 0
+            && counts.Kept > 0 && counts.FailedRestores > 0));
     }
 
     [Fact]
@@ -36,6 +37,10 @@ public sealed class SimulationTests(ITestOutputHelper output)
     [Fact]
     public void Without_waiting_for_the_lease_the_simulation_finds_what_breaks() =>
         AssertFinds(ProtocolRules.All with { AwaitLease = false }, rounds: 300);
+
+    [Fact]
+    public void With_copies_judged_before_the_claim_the_simulation_finds_what_breaks() =>
+        AssertFinds(ProtocolRules.All with { LookAtEntriesAfterClaim = false }, rounds: 1000);
 
     [Fact]
     public void With_names_of_objects_given_twice_the_simulation_finds_what_breaks() =>

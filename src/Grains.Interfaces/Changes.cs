@@ -43,7 +43,12 @@ public enum LoggedOperationKind
     Merge = 3,
 }
 
-/// <summary>One operation of a committed batch, as the store holds it.</summary>
+/// <summary>One operation of a committed batch.</summary>
+/// <param name="Kind">What was done.</param>
+/// <param name="ColumnFamily">Name of the column family at that time.</param>
+/// <param name="Key">The key, or the first key of a range.</param>
+/// <param name="Value">The value or operand; of a range the first key that was kept.</param>
+/// <param name="ExpiresAt">When a key that was put ceases to live, UTC; null: never.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.logged-operation")]
@@ -51,7 +56,8 @@ public readonly record struct LoggedOperation(
     [property: Id(0)] LoggedOperationKind Kind,
     [property: Id(1)] string ColumnFamily,
     [property: Id(2)] ReadOnlyMemory<byte> Key,
-    [property: Id(3)] ReadOnlyMemory<byte> Value);
+    [property: Id(3)] ReadOnlyMemory<byte> Value,
+    [property: Id(4)] DateTimeOffset? ExpiresAt = null);
 
 /// <summary>One entry of a change log.</summary>
 /// <param name="Kind">A batch or a gap.</param>

@@ -41,7 +41,8 @@ internal static class ChangeMapping
     public static ChangeEntry ToWire(Change change, ChangePosition position)
     {
         LoggedOperation[] operations = [.. change.Operations.Select(operation => new LoggedOperation(
-            (LoggedOperationKind)(int)operation.Kind, operation.ColumnFamily, operation.Key, operation.Value))];
+            (LoggedOperationKind)(int)operation.Kind, operation.ColumnFamily, operation.Key, operation.Value,
+            operation.ExpiresAt))];
         return new ChangeEntry(
             (ChangeEntryKind)(int)change.Kind, change.First.Value, change.Last.Value, change.Time, operations,
             (ChangeEntryGap)(int)change.Gap, (position with { Sequence = change.Last }).ToBytes());

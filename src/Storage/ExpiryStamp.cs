@@ -18,6 +18,9 @@ internal static class ExpiryStamp
     /// <summary>The longest time to live, about 3,000 years: added to any present it stays a legal stamp.</summary>
     public const long MaxMilliseconds = 100_000_000_000_000;
 
+    // The last moment that a DateTimeOffset can name.
+    private static readonly long _lastMilliseconds = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
     /// <summary>Whether a key with this stamp is gone.</summary>
     public static bool IsExpired(long expiresAt, long now) => expiresAt != Never && expiresAt <= now;
 
@@ -30,6 +33,29 @@ internal static class ExpiryStamp
             FailureKind.Corruption,
             $"A stored value of {stored.Length} bytes has no expiry stamp, although keys of its family expire. " +
             "Restore the branch from a snapshot.");
+
+    /// <summary>Takes the stamp off a stored value.</summary>
+    /// <param name="stored">With its stamp; without it on return.</param>
+    /// <param name="expiresAt">Until when it lives, UTC; <see langword="null"/>: for ever.</param>
+    /// <returns><see langword="false"/>: it has none, or one that no writer makes.</returns>
+    public static bool TryTake(ref ReadOnlyMemory<byte> stored, out DateTimeOffset? expiresAt)
+    {
+        expiresAt = null;
+        if (stored.Length < Bytes)
+        {
+            return false;
+        }
+
+        long at = BinaryPrimitives.ReadInt64BigEndian(stored.Span);
+        if (at < Never || at > _lastMilliseconds)
+        {
+            return false;
+        }
+
+        expiresAt = at == Never ? null : DateTimeOffset.FromUnixTimeMilliseconds(at);
+        stored = stored[Bytes..];
+        return true;
+    }
 
     /// <summary>Writes a stamp in front of a value.</summary>
     public static void Write(Span<byte> destination, long expiresAt) =>

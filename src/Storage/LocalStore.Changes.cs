@@ -114,7 +114,7 @@ public sealed partial class LocalStore
         group, _database.LatestSequence, _families, _familyNames ??= () => NamesOf(_families), mayWait);
 
     private static IEnumerable<KeyValuePair<uint, string>> NamesOf(FrozenDictionary<string, ColumnFamily> families) =>
-        families.Select(family => KeyValuePair.Create(family.Value.Id, family.Key));
+        families.Select(family => KeyValuePair.Create(family.Value.Id, family.Value.Name));
 
     private sealed class ChangeSource(LocalStore store) : IChangeSource
     {

@@ -29,6 +29,25 @@ public sealed class ChangesCommandTests : CliTest
     }
 
     [Fact]
+    public async Task A_time_to_live_is_shown_beside_the_value_and_not_in_it()
+    {
+        await SucceedAsync("create", "shop");
+        await SucceedAsync("column", "create", "shop", "sessions", "--expires");
+        await SucceedAsync("changes", "enable", "shop");
+        await SucceedAsync("put", "shop", "k", "v", "--column-family", "sessions", "--ttl", "1h");
+        DateTime latest = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(1).AddSeconds(1);
+
+        string line = (await SucceedAsync("changes", "shop")).Output.Trim();
+        JsonElement operation = (await SucceedAsync("changes", "shop", "--json")).JsonLines[0]
+            .GetProperty("operations")[0];
+
+        Assert.Equal("v", operation.GetProperty("value").GetString());
+        DateTime expires = operation.GetProperty("expiresAt").GetDateTimeOffset().UtcDateTime;
+        Assert.InRange(expires, latest.AddMinutes(-5), latest);
+        Assert.EndsWith($"\tput\tsessions\tk\tv\texpires {expires:yyyy-MM-dd'T'HH:mm:ss.fff'Z'}", line);
+    }
+
+    [Fact]
     public async Task Consumers_statistics_purge_and_validation_answer_in_both_forms()
     {
         await SucceedAsync("create", "shop");

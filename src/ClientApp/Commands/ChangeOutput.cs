@@ -115,6 +115,11 @@ internal sealed class ChangeOutput(Stream stream, ByteNotation notation, bool as
                 ByteText.AppendLine(operation.Value.Span, notation, _buffer);
             }
 
+            if (operation.ExpiresAt is { } expiresAt)
+            {
+                Add($"\texpires {TimeOf(expiresAt)}");
+            }
+
             Add("\n");
         }
     }
@@ -144,6 +149,11 @@ internal sealed class ChangeOutput(Stream stream, ByteNotation notation, bool as
                 if (operation.Kind != LoggedOperationKind.Delete)
                 {
                     ByteText.WriteJson(json, "value", operation.Value.Span, notation);
+                }
+
+                if (operation.ExpiresAt is { } expiresAt)
+                {
+                    json.WriteString("expiresAt", expiresAt);
                 }
 
                 json.WriteEndObject();

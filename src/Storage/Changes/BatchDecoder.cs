@@ -18,8 +18,8 @@ internal static class BatchDecoder
     /// <summary>Adds the next operation of <paramref name="rest"/>; log data is passed over.</summary>
     /// <returns><see langword="false"/>: there is none left, or <paramref name="why"/> these are no records.</returns>
     public static bool TryRead(
-        ref ReadOnlyMemory<byte> rest, IReadOnlyDictionary<uint, string> families, out ChangeOperation operation,
-        out string? why)
+        ref ReadOnlyMemory<byte> rest, IReadOnlyDictionary<uint, FamilyIdentity> families,
+        out ChangeOperation operation, out string? why)
     {
         operation = default;
         why = null;
@@ -50,7 +50,7 @@ internal static class BatchDecoder
     }
 
     private static bool TryOperation(
-        byte tag, ref ReadOnlyMemory<byte> rest, IReadOnlyDictionary<uint, string> families,
+        byte tag, ref ReadOnlyMemory<byte> rest, IReadOnlyDictionary<uint, FamilyIdentity> families,
         out ChangeOperation operation, out string? why)
     {
         operation = default;
@@ -78,14 +78,22 @@ internal static class BatchDecoder
             return false;
         }
 
-        if (!families.TryGetValue(family, out string? name))
+        if (!families.TryGetValue(family, out FamilyIdentity identity))
         {
             why = $"a record is of column family {family}, which was not named before";
             return false;
         }
 
+        DateTimeOffset? expiresAt = null;
+        if (kind == ChangeOperationKind.Put && identity.Settings.Expires
+            && !ExpiryStamp.TryTake(ref value, out expiresAt))
+        {
+            why = $"a value of column family '{identity.Name}', whose keys expire, has no expiry stamp";
+            return false;
+        }
+
         why = null;
-        operation = new ChangeOperation(kind.Value, name, key, value);
+        operation = new ChangeOperation(kind.Value, identity.Name, key, value, expiresAt);
         return true;
     }
 

@@ -42,13 +42,18 @@ public enum ChangeOperationKind
     Merge = 3,
 }
 
-/// <summary>One operation of a committed batch, as the store holds it.</summary>
+/// <summary>One operation of a committed batch.</summary>
 /// <param name="Kind">What was done.</param>
 /// <param name="ColumnFamily">Name of the column family at that time.</param>
 /// <param name="Key">The key, or the first key of a range.</param>
 /// <param name="Value">The value or operand; of a range the first key that was kept.</param>
+/// <param name="ExpiresAt">When a key that was put ceases to live, UTC; <see langword="null"/>: never.</param>
 public readonly record struct ChangeOperation(
-    ChangeOperationKind Kind, string ColumnFamily, ReadOnlyMemory<byte> Key, ReadOnlyMemory<byte> Value);
+    ChangeOperationKind Kind,
+    string ColumnFamily,
+    ReadOnlyMemory<byte> Key,
+    ReadOnlyMemory<byte> Value,
+    DateTimeOffset? ExpiresAt = null);
 
 /// <summary>One entry of the change log: a committed batch, or a gap that says how far it reaches.</summary>
 /// <param name="Kind">Which of both.</param>

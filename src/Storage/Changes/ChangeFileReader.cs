@@ -81,7 +81,7 @@ internal sealed class ChangeFileReader : IDisposable
     public FrameFault? Fault { get; private set; }
 
     /// <summary>Column families by number, as of the last frame read.</summary>
-    public Dictionary<uint, string> Families { get; } = [];
+    public Dictionary<uint, FamilyIdentity> Families { get; } = [];
 
     /// <summary>Opens a file; its header is read at once.</summary>
     /// <param name="path">The file.</param>

@@ -213,7 +213,7 @@ internal interface IChangeSource
     /// <summary>The sequence after the last committed batch.</summary>
     ulong Sequence { get; }
 
-    /// <summary>Column families by number.</summary>
+    /// <summary>Column families by number, as RocksDB names them: with their settings.</summary>
     IEnumerable<KeyValuePair<uint, string>> Families { get; }
 
     /// <summary>Makes everything committed survive a loss of power.</summary>

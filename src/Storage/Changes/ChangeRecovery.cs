@@ -283,7 +283,8 @@ internal sealed class ChangeRecovery(
     /// <summary>Whether readers will understand a batch: one of RocksDB's own transactions has other records.</summary>
     private bool IsReadable(CommittedBatch batch)
     {
-        Dictionary<uint, string> families = new(store.Families);
+        Dictionary<uint, FamilyIdentity> families = store.Families.ToDictionary(
+            static family => family.Key, static family => FamilyIdentity.Parse(family.Value));
         ReadOnlyMemory<byte> rest = batch.Records;
         uint count = 0;
         string? why;

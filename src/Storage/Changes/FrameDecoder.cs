@@ -14,8 +14,8 @@ internal static class FrameDecoder
     /// <param name="entries">Receives them; as it was when the frame cannot be read.</param>
     /// <param name="why">Why it cannot be read.</param>
     public static bool TryEntries(
-        in FrameHeader frame, ReadOnlyMemory<byte> payload, IReadOnlyDictionary<uint, string> families, ulong after,
-        List<Change> entries, out string? why)
+        in FrameHeader frame, ReadOnlyMemory<byte> payload, IReadOnlyDictionary<uint, FamilyIdentity> families,
+        ulong after, List<Change> entries, out string? why)
     {
         if (frame.Kind == FrameKind.Gap)
         {
@@ -47,8 +47,8 @@ internal static class FrameDecoder
         BatchDecoder.TryNumber(ref payload, out uint requests) ? requests : 1;
 
     private static bool TryBatch(
-        in FrameHeader frame, ReadOnlyMemory<byte> payload, IReadOnlyDictionary<uint, string> families, ulong after,
-        List<Change> entries, out string? why)
+        in FrameHeader frame, ReadOnlyMemory<byte> payload, IReadOnlyDictionary<uint, FamilyIdentity> families,
+        ulong after, List<Change> entries, out string? why)
     {
         why = "a batch does not have as many operations as sequences";
         ulong operations = frame.Last - frame.First + 1;
@@ -105,7 +105,7 @@ internal static class FrameDecoder
     }
 
     private static bool TryRequest(
-        ref ReadOnlyMemory<byte> records, IReadOnlyDictionary<uint, string> families, int count, bool wanted,
+        ref ReadOnlyMemory<byte> records, IReadOnlyDictionary<uint, FamilyIdentity> families, int count, bool wanted,
         out ChangeOperation[] operations, out long bytes, out string? why)
     {
         operations = wanted ? new ChangeOperation[count] : [];
@@ -130,7 +130,7 @@ internal static class FrameDecoder
     }
 
     /// <summary>Reads the names of column families.</summary>
-    public static bool TryFamilies(ReadOnlyMemory<byte> payload, Dictionary<uint, string> families)
+    public static bool TryFamilies(ReadOnlyMemory<byte> payload, Dictionary<uint, FamilyIdentity> families)
     {
         families.Clear();
         if (!BatchDecoder.TryNumber(ref payload, out uint count) || count > (uint)payload.Length)
@@ -142,13 +142,27 @@ internal static class FrameDecoder
         {
             if (!BatchDecoder.TryNumber(ref payload, out uint id)
                 || !BatchDecoder.TryBytes(ref payload, out ReadOnlyMemory<byte> name)
-                || !families.TryAdd(id, Encoding.UTF8.GetString(name.Span)))
+                || !TryIdentity(name.Span, out FamilyIdentity identity) || !families.TryAdd(id, identity))
             {
                 return false;
             }
         }
 
         return payload.IsEmpty;
+    }
+
+    private static bool TryIdentity(ReadOnlySpan<byte> name, out FamilyIdentity identity)
+    {
+        try
+        {
+            identity = FamilyIdentity.Parse(Encoding.UTF8.GetString(name));
+            return true;
+        }
+        catch (StorageException)
+        {
+            identity = default; // Made by a newer version: what it holds cannot be told apart.
+            return false;
+        }
     }
 
     /// <summary>Reads how many entries a file has that ends with this frame.</summary>

@@ -58,6 +58,48 @@ public sealed class ChangeRecoveryTests
         Directory.Delete(with, recursive: true);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Values_of_families_whose_keys_expire_come_without_their_stamp_and_with_their_end(bool recovered)
+    {
+        await using LoggedStore logged = new();
+        logged.Store.CreateColumnFamily(
+            "sessions", new FamilySettings { Expires = true, DefaultTimeToLive = TimeSpan.FromHours(2) });
+        await logged.PutAsync("a", "1", Durability.Sync);
+        long before = new FileInfo(logged.Files[0]).Length;
+        DateTimeOffset start = TimeProvider.System.GetUtcNow();
+        await logged.WriteAsync(
+            Durability.Sync,
+            TestStore.Put("s", "2", "sessions"),
+            TestStore.Put("t", "", "sessions") with { TimeToLive = Timeout.InfiniteTimeSpan },
+            TestStore.Delete("s", "sessions"));
+        if (!recovered)
+        {
+            await logged.ReopenAsync();
+        }
+
+        string copy = logged.Copy();
+        if (recovered)
+        {
+            byte[] whole = await File.ReadAllBytesAsync(logged.Files[0]);
+            await File.WriteAllBytesAsync(logged.LastFileIn(copy), whole[..(int)before]);
+        }
+
+        await logged.WithCopyAsync(copy, store =>
+        {
+            List<Change> changes = LoggedStore.Read(store.Changes);
+            Assert.Equal(
+                ["1 put a=1", "2 put sessions:s=2, put sessions:t=, delete sessions:s"], LoggedStore.Show(changes));
+            IReadOnlyList<ChangeOperation> operations = changes[1].Operations;
+            Assert.InRange(
+                operations[0].ExpiresAt!.Value, start.AddHours(2).AddMilliseconds(-1), start.AddHours(2).AddMinutes(2));
+            Assert.Null(operations[1].ExpiresAt);
+            Assert.Null(changes[0].Operations[0].ExpiresAt);
+            return Task.CompletedTask;
+        });
+    }
+
     [Fact]
     public async Task What_RocksDBs_own_log_has_no_more_is_a_gap()
     {

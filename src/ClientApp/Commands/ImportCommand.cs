@@ -32,7 +32,7 @@ internal static class ImportCommand
         };
         Option<bool> bulk = new("--bulk")
         {
-            Description = "Load sorted table files past the log: all records at once or none, quicker for many.",
+            Description = "Load sorted table files past the log: all or none, quicker for many out of order.",
         };
         return new ExampledCommand(
             host,

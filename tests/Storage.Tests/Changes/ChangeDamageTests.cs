@@ -155,11 +155,13 @@ public sealed class ChangeDamageTests(ITestOutputHelper output)
     {
         await using LoggedStore logged = new();
         logged.Store.CreateColumnFamily("users");
+        logged.Store.CreateColumnFamily("sessions", new FamilySettings { Expires = true });
         for (int i = 0; i < 12; i++)
         {
             await logged.WriteAsync(
                 Durability.Sync, TestStore.Put($"key{i}", new string((char)('a' + i), i * 5)),
-                TestStore.Delete($"d{i}"), TestStore.Put("x", "BCLF", "users"));
+                TestStore.Delete($"d{i}"), TestStore.Put("x", "BCLF", "users"),
+                TestStore.Put($"s{i}", "1", "sessions") with { TimeToLive = TimeSpan.FromHours(i) });
         }
 
         await logged.Store.DisposeAsync();

@@ -127,10 +127,11 @@ public sealed partial class DatabaseOwnership
         {
             Func<CancellationToken, Task> awaitFormerOwner =
                 await LookAgainAsync(former, look, options, cancellationToken).ConfigureAwait(false);
-            tenure.Heads = await new HeadsReader(_shared, _paths, _epochs, _rules)
+            HeadsRecord heads = await new HeadsReader(_shared, _paths, _epochs, _rules)
                 .ReadAsync(next, cancellationToken).ConfigureAwait(false);
             Epoch before = new(next.Value - 1);
             Entry entry = await _epochs.FindEnteredAsync(before, cancellationToken).ConfigureAwait(false);
+            tenure.Heads = heads with { Entered = entry.Epoch };
             OwnershipStatus status = new(
                 before, former?.Owner.ToIdentity(), look?.Released ?? false, former?.At, Dropped: false, entry.Epoch,
                 entry.Owner);

@@ -64,8 +64,8 @@ internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
             : null;
     }
 
-    /// <summary>The newest epoch, up to this one, whose owner entered: usually the very one. Those that were claimed
-    /// and never entered are passed over.</summary>
+    /// <summary>The newest epoch, up to this one, whose owner entered: usually the very one. One that was claimed and
+    /// never entered names the one before it in its heads, so that many in a row cost no more than one.</summary>
     public async Task<Entry> FindEnteredAsync(Epoch newest, CancellationToken cancellationToken)
     {
         for (ulong number = newest.Value; number > 0; number--)
@@ -75,6 +75,14 @@ internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
             if (await HasEnteredAsync(epoch, claim, cancellationToken).ConfigureAwait(false))
             {
                 return new Entry(epoch, claim.Owner.ToIdentity());
+            }
+
+            if (await TryReadHeadsAsync(epoch, cancellationToken).ConfigureAwait(false) is { Entered: { } entered })
+            {
+                return entered.Value == 0
+                    ? default
+                    : new Entry(entered, (await ReadClaimAsync(entered, cancellationToken).ConfigureAwait(false))
+                        .Owner.ToIdentity());
             }
         }
 
@@ -108,21 +116,22 @@ internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
         return bytes is null ? null : SealedDocument.Open(bytes, type, Formats.Shared, what, name);
     }
 
-    private async Task<HeadsRecord> ReadHeadsAsync(Epoch epoch, CancellationToken cancellationToken)
+    private async Task<HeadsRecord> ReadHeadsAsync(Epoch epoch, CancellationToken cancellationToken) =>
+        await TryReadHeadsAsync(epoch, cancellationToken).ConfigureAwait(false) ?? throw new StorageException(
+            FailureKind.Corruption,
+            $"The heads '{paths.Heads(epoch)}' on shared storage '{shared.Location}' are listed, but cannot be read. " +
+            "Check the storage.");
+
+    private async Task<HeadsRecord?> TryReadHeadsAsync(Epoch epoch, CancellationToken cancellationToken)
     {
         if (_heads.TryGetValue(epoch, out HeadsRecord? known))
         {
             return known; // Written once, never changed.
         }
 
-        string name = paths.Heads(epoch);
-        byte[] bytes = await shared.TryReadAsync(name, cancellationToken).ConfigureAwait(false)
-            ?? throw new StorageException(
-                FailureKind.Corruption,
-                $"The heads '{name}' on shared storage '{shared.Location}' are listed, but cannot be read. Check the " +
-                "storage.");
-        HeadsRecord heads = SealedDocument.Open(
-            bytes, SharedDocuments.Default.HeadsDocument, Formats.Shared, "The heads", name).ToRecord();
-        return _heads.GetOrAdd(epoch, heads);
+        HeadsDocument? document = await TryReadAsync(
+            paths.Heads(epoch), SharedDocuments.Default.HeadsDocument, "The heads", cancellationToken)
+            .ConfigureAwait(false);
+        return document is null ? null : _heads.GetOrAdd(epoch, document.ToRecord());
     }
 }

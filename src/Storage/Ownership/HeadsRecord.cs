@@ -27,6 +27,10 @@ public sealed record HeadsRecord(
 {
     private HashSet<SnapshotId>? _retired;
 
+    /// <summary>The newest epoch that was entered when this one was claimed; 0 for none. <see langword="null"/>: not
+    /// recorded, by a former version.</summary>
+    public Epoch? Entered { get; init; }
+
     /// <summary>The newest snapshot of a store that the epoch starts from.</summary>
     public SnapshotId? Newest(StoreId store)
     {
@@ -70,7 +74,10 @@ internal static class HeadsMapping
             s => (IReadOnlyList<SnapshotRange>)
                 [.. s.Value.Select(r => new SnapshotRange(new Epoch(r.Epoch), r.First, r.Last))]),
         [.. document.Retired.Select(SnapshotId.Parse)],
-        [.. document.Catalog.Select(r => new CatalogRange(new Epoch(r.Epoch), r.Last))]);
+        [.. document.Catalog.Select(r => new CatalogRange(new Epoch(r.Epoch), r.Last))])
+    {
+        Entered = document.Entered is { } entered ? new Epoch(entered) : null,
+    };
 
     public static HeadsDocument ToDocument(this HeadsRecord heads) => new(
         Formats.Shared,
@@ -82,5 +89,6 @@ internal static class HeadsMapping
                 StringComparer.Ordinal),
             StringComparer.Ordinal),
         [.. heads.Retired.Select(id => id.ToString())],
-        [.. heads.Catalog.Select(r => new CatalogRangeDocument(r.Epoch.Value, r.Last))]);
+        [.. heads.Catalog.Select(r => new CatalogRangeDocument(r.Epoch.Value, r.Last))],
+        heads.Entered?.Value);
 }

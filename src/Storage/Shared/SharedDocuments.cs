@@ -43,7 +43,8 @@ internal sealed record HeadsDocument(
     ulong Epoch,
     SortedDictionary<string, List<SnapshotRangeDocument>> Stores,
     List<string> Retired,
-    List<CatalogRangeDocument> Catalog);
+    List<CatalogRangeDocument> Catalog,
+    ulong? Entered = null);
 
 /// <summary>A file of a snapshot, as stored.</summary>
 internal sealed record SnapshotFileDocument(

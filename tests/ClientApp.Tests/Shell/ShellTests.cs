@@ -252,6 +252,25 @@ public sealed class ShellTests : CliTest
     }
 
     [Fact]
+    public async Task A_transaction_whose_store_was_opened_again_ends_with_its_next_read_and_the_shell_goes_on()
+    {
+        CliResult result = await RunBesideAsync(
+            ["get apple", "put pear 1"],
+            async shop =>
+            {
+                await shop.DropAsync();
+                await shop.CreateAsync(new CreateDatabaseRequest("test"));
+                await shop.PutAsync("plum"u8.ToArray(), "7"u8.ToArray());
+            },
+            ["get plum", "get plum"]);
+
+        Assert.Contains("The store was opened again", result.Error, StringComparison.Ordinal);
+        Assert.Contains("7\n", result.Output, StringComparison.Ordinal);
+        Assert.Contains("no transaction", result.Error, StringComparison.Ordinal);
+        Assert.Equal("plum\t7\n", (await SucceedAsync("scan", "shop")).Output);
+    }
+
+    [Fact]
     public async Task A_key_put_in_a_transaction_lives_as_long_as_it_was_given()
     {
         await SucceedAsync("create", "shop");
@@ -394,7 +413,8 @@ public sealed class ShellTests : CliTest
 
     /// <summary>A transaction of a shell on a database with one apple, while somebody else writes before its
     /// commit.</summary>
-    private async Task<CliResult> RunBesideAsync(string[] inside, Func<IDatabaseGrain, Task> beside)
+    private async Task<CliResult> RunBesideAsync(
+        string[] inside, Func<IDatabaseGrain, Task> beside, params string[] after)
     {
         await SucceedAsync("create", "shop");
         await using EmbeddedNode node = await EmbeddedNode.StartAsync(Data);
@@ -406,7 +426,13 @@ public sealed class ShellTests : CliTest
             console.Type(line).Press(ConsoleKey.Enter);
         }
 
-        console.Then(() => beside(shop)).Type("commit").Press(ConsoleKey.Enter).Control(ConsoleKey.D);
+        console.Then(() => beside(shop));
+        foreach (string line in after)
+        {
+            console.Type(line).Press(ConsoleKey.Enter);
+        }
+
+        console.Type("commit").Press(ConsoleKey.Enter).Control(ConsoleKey.D);
         return await RunAtAsync(
             console, (_, _) => Task.FromResult<ISession>(new NodeSession(node)), "shell", "shop");
     }

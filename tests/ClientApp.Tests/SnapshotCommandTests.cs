@@ -114,7 +114,7 @@ public sealed class SnapshotCommandTests : CliTest
         Assert.Equal("4", (await ShareAsync("get", "copy", "apple", "--branch", "topic")).Output.Trim());
         Assert.Equal(ExitCode.Usage, wrong.ExitCode);
         Assert.Contains("MemtableBytes", wrong.Error, StringComparison.Ordinal);
-        Assert.Contains("restored 1 stores into database alone", elsewhere.Output, StringComparison.Ordinal);
+        Assert.Contains("restored 1 store into database alone", elsewhere.Output, StringComparison.Ordinal);
         Assert.Equal("4", (await SucceedAsync("get", "alone", "apple")).Output.Trim());
     }
 

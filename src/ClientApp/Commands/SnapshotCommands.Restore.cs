@@ -89,7 +89,7 @@ internal static partial class SnapshotCommands
             output.WriteLine($"what was there before is in {quarantine}");
         }
 
-        output.WriteLine($"restored {outcome.Stores.Count} stores into database {outcome.Database}");
+        output.WriteLine($"restored {Screen.Count(outcome.Stores.Count, "store")} into database {outcome.Database}");
     }
 
     /// <summary>The arguments and options of a restore.</summary>

@@ -152,8 +152,9 @@ public sealed class LocalStoreOpenCloseTests
             await Task.WhenAll(load).WaitAsync(Waiting.Deadline);
 
             await test.ReopenAsync();
-            Assert.All(
-                Enumerable.Range(0, Writers), w => Assert.Equal($"{acknowledged[w]}", test.Get($"w{w}")));
+            // On a busy machine a writer may not have had its turn before the others made two hundred writes.
+            Assert.All(Enumerable.Range(0, Writers), w => Assert.Equal(
+                acknowledged[w] == 0 ? null : $"{acknowledged[w]}", test.Get($"w{w}")));
         }
     }
 

@@ -129,13 +129,13 @@ public sealed class LocalStoreOpenCloseTests
             LocalStore store = test.Store;
             int started = 0, name = round;
             List<Task> load = [];
-            load.AddRange(Enumerable.Range(0, Writers).Select(w => UntilClosedAsync(async () =>
+            load.AddRange(Enumerable.Range(0, Writers).Select(w => Task.Run(() => UntilClosedAsync(async () =>
             {
                 int next = acknowledged[w] + 1;
                 await WriteAsync(store, Put($"w{w}", $"{next}"), Put($"w{w}-{next}", new string('v', 300)));
                 acknowledged[w] = next;
                 Interlocked.Increment(ref started);
-            })));
+            }))));
             load.Add(UntilClosedAsync(() => Get(store, "w0")));
             load.Add(UntilClosedAsync(() => store.MultiGet(null, [Bytes("w0"), Bytes("w1")])));
             load.Add(UntilClosedAsync(() => store.Scan(All(limit: 50))));
@@ -184,13 +184,16 @@ public sealed class LocalStoreOpenCloseTests
         }
     }
 
-    private static Task UntilClosedAsync(Action call) => UntilClosedAsync(() =>
-    {
-        call();
-        return Task.CompletedTask;
-    });
+    // On a thread of its own: blocking calls would leave no thread of the pool to the writers for many seconds.
+    private static Task UntilClosedAsync(Action call) => Task.Factory.StartNew(
+        () => UntilClosedAsync(() =>
+        {
+            call();
+            return Task.CompletedTask;
+        }),
+        CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap();
 
-    private static Task UntilClosedAsync(Func<Task> call) => Task.Run(async () =>
+    private static async Task UntilClosedAsync(Func<Task> call)
     {
         try
         {
@@ -203,5 +206,5 @@ public sealed class LocalStoreOpenCloseTests
         {
             Assert.Equal(FailureKind.Closed, e.Kind);
         }
-    });
+    }
 }

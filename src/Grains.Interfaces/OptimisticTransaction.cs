@@ -104,7 +104,7 @@ public sealed class OptimisticTransaction
     {
         ThrowIfEnded();
         ArgumentNullException.ThrowIfNull(keys);
-        StoreKey[] missing = [.. keys.Where(key => !_writes.ContainsKey(key) && !_reads.ContainsKey(key))
+        StoreKey[] missing = [.. keys.Where(key => !IsReplaced(key) && !_reads.ContainsKey(key))
             .Distinct(StoreKeyComparer.Instance).Select(Copy)];
         if (missing.Length > 0)
         {
@@ -133,6 +133,29 @@ public sealed class OptimisticTransaction
         StoreKey own = Copy(new StoreKey(key, columnFamily));
         _writes[own] = new WriteOperation(
             WriteOperationKind.Put, own.Key, value.ToArray(), columnFamily, timeToLive);
+    }
+
+    /// <summary>Puts bytes behind the value that a key has when the transaction commits; an absent key gets them as its
+    /// value. The key is not read by that, so others may write it until the commit.</summary>
+    /// <param name="key">1 to 65,536 bytes.</param>
+    /// <param name="value">Any bytes, also none.</param>
+    /// <param name="columnFamily">The column family; null is the default one.</param>
+    /// <param name="timeToLive">Zero: what the key has; else as of <see cref="Put"/>.</param>
+    public void Append(
+        ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, string? columnFamily = null,
+        TimeSpan timeToLive = default)
+    {
+        ThrowIfEnded();
+        StoreKey own = Copy(new StoreKey(key, columnFamily));
+        WriteOperation former = _writes.GetValueOrDefault(own, new WriteOperation(
+            WriteOperationKind.Append, own.Key, default, columnFamily));
+        _writes[own] = former with
+        {
+            // Behind what the transaction itself has put or removed there is no other value to wait for.
+            Kind = former.Kind == WriteOperationKind.Append ? WriteOperationKind.Append : WriteOperationKind.Put,
+            Value = Join(former.Value, value),
+            TimeToLive = timeToLive == default ? former.TimeToLive : timeToLive,
+        };
     }
 
     /// <summary>Removes a key when the transaction commits.</summary>
@@ -182,9 +205,19 @@ public sealed class OptimisticTransaction
     private static bool MayHaveBeenLost(Exception e) => e is TimeoutException
         || e is BranchingException { Kind: FailureKind.TimedOut or FailureKind.LeaseExpired };
 
-    private GetResponse Seen(StoreKey key) => _writes.TryGetValue(key, out WriteOperation write)
-        ? new GetResponse(write.Kind == WriteOperationKind.Put, write.Value)
-        : _reads[key].Value;
+    private bool IsReplaced(StoreKey key) =>
+        _writes.TryGetValue(key, out WriteOperation write) && write.Kind != WriteOperationKind.Append;
+
+    private GetResponse Seen(StoreKey key) => !_writes.TryGetValue(key, out WriteOperation write)
+        ? _reads[key].Value
+        : write.Kind switch
+        {
+            WriteOperationKind.Append => new GetResponse(true, Join(_reads[key].Value.Value, write.Value)),
+            var kind => new GetResponse(kind == WriteOperationKind.Put, write.Value),
+        };
+
+    private static ReadOnlyMemory<byte> Join(ReadOnlyMemory<byte> first, ReadOnlyMemory<byte> second) =>
+        (byte[])[.. first.Span, .. second.Span];
 
     private void Adopt(ReadOnlyMemory<byte> token)
     {

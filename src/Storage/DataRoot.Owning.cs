@@ -321,15 +321,14 @@ public sealed partial class DataRoot
     }
 
     /// <summary>
-    /// Durable before the claim: whoever finds the epoch claimed by this process knows that the local copy is its.
+    /// Durable before the claim: whoever finds that this process entered the epoch knows that the local copy is its.
     /// </summary>
     private Task IntendClaimAsync(
         DatabaseName name, DatabaseDocument local, Epoch epoch, OwnershipStatus status) => Task.Run(() =>
     {
         WriteDocument(name, local with
         {
-            // An intention that came true is what tells so; the new one takes its place.
-            Epoch = Math.Max(local.Epoch, status.Entered.Value),
+            Epoch = status.EpochOfCurrent(new Epoch(local.Epoch)).Value,
             Shared = true,
             Claiming = new ClaimIntent(epoch.Value, Node.ProcessId),
         });

@@ -46,15 +46,14 @@ public sealed partial class DataRoot
         Tenure tenure = await claim.ServeAsync(stop.Token).ConfigureAwait(false);
         _disk.Reach(SharingStep.TenureServing);
         OwnedDatabase owned = Owned(
-            access, shared, life, tenure, new OwnRequest(), progress: null,
-            claim.Before);
+            access, shared, life, tenure, new OwnRequest(), progress: null, claim.Before);
         Database? database = null;
         try
         {
             DatabaseDocument document = DocumentOf(owned);
             await Task.Run(() => build(document, stop.Token), stop.Token).ConfigureAwait(false); // May take long.
             database = await MakeInTurnAsync(document).ConfigureAwait(false);
-            await EnterAsync(owned, stop.Token).ConfigureAwait(false);
+            await EnterEpochAsync(owned, stop.Token).ConfigureAwait(false);
             await AttachAsync(owned, database, OwnedBy.Creation, stop.Token).ConfigureAwait(false);
             return Enter(owned, database);
         }

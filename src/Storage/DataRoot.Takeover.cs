@@ -24,7 +24,7 @@ public sealed partial class DataRoot
         StorageException? damage = _failed.GetValueOrDefault(name);
         if (damage is null && _databases.TryGetValue(name, out Database? database))
         {
-            await EnterAsync(owned, cancellationToken).ConfigureAwait(false);
+            await EnterEpochAsync(owned, cancellationToken).ConfigureAwait(false);
             database.SetIdentity(database.Document with
             {
                 Epoch = owned.Tenure.Epoch.Value,
@@ -89,7 +89,7 @@ public sealed partial class DataRoot
         Database database = await PublishAsync(
             owned, building, $"it was damaged, and a fresh one was asked for: {damage.Message}", static _ => null)
             .ConfigureAwait(false);
-        await EnterAsync(owned, cancellationToken).ConfigureAwait(false);
+        await EnterEpochAsync(owned, cancellationToken).ConfigureAwait(false);
         await AttachAsync(owned, database, OwnedBy.FreshStart, cancellationToken).ConfigureAwait(false);
         return Enter(owned, database);
     }
@@ -126,7 +126,7 @@ public sealed partial class DataRoot
             Database database = await PublishAsync(
                 owned, building, why ?? WhyStale(owned.Before, TryReadDocument(owned.Name)), staging.SequenceOf,
                 mayRemove: why is null).ConfigureAwait(false);
-            await EnterAsync(owned, cancellationToken).ConfigureAwait(false);
+            await EnterEpochAsync(owned, cancellationToken).ConfigureAwait(false);
             foreach (SnapshotManifest restored in staging.Restored)
             {
                 database.NoteSnapshot(restored);
@@ -198,7 +198,7 @@ public sealed partial class DataRoot
 
     /// <summary>From here on the copies of earlier epochs are stale, wherever they are; before it nothing of the
     /// database, here or on shared storage, was changed under this epoch.</summary>
-    private async Task EnterAsync(OwnedDatabase owned, CancellationToken cancellationToken)
+    private async Task EnterEpochAsync(OwnedDatabase owned, CancellationToken cancellationToken)
     {
         await owned.Tenure.EnterAsync(cancellationToken).ConfigureAwait(false);
         _disk.Reach(SharingStep.EpochEntered);

@@ -147,8 +147,7 @@ public sealed class FailoverTests
         Assert.Equal(
             "on the new node", await NodeCluster.RetryAsync<string?>(async () => await database.ReadAsync("k")));
 
-        IReadOnlyList<QuarantineDescription> aside = await nodes.Grains
-            .GetGrain<INodeGrain>(back.SiloAddress.ToParsableString()).ListQuarantineAsync();
+        IReadOnlyList<QuarantineDescription> aside = await nodes.GrainOf(back).ListQuarantineAsync();
         QuarantineDescription stale = Assert.Single(aside);
         Assert.Equal("d", stale.Database);
         Assert.Equal(first.FromEpoch, stale.Epoch);
@@ -276,8 +275,7 @@ public sealed class FailoverTests
         await database.CreateAsync(new CreateDatabaseRequest("test"));
         await database.PutAsync("k", "v");
         string owner = await nodes.Grains.OwnerAsync("d");
-        INodeGrain other = nodes.Grains.GetGrain<INodeGrain>(
-            nodes.Cluster.Silos.Single(silo => silo.Name != owner).SiloAddress.ToParsableString());
+        INodeGrain other = nodes.GrainOf(nodes.Cluster.Silos.Single(silo => silo.Name != owner));
         await using Load load = Load.Start(database);
 
         TakeoverStatus status = new(OperationState.Running, "");

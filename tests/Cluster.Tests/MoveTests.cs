@@ -162,7 +162,7 @@ public sealed class MoveTests
             await nodes.BringBackAsync(from);
         }
 
-        INodeGrain former = GrainOf(nodes, from);
+        INodeGrain former = nodes.GrainOf(nodes.Node(from));
         await Waiting.UntilAsync(
             async () => !(await DescribeAsync(former)).Databases.Contains("d", StringComparer.Ordinal),
             "the former owner's copy is gone");
@@ -189,20 +189,17 @@ public sealed class MoveTests
             nodes, "d", nodes.Cluster.Silos.First(silo => silo.Name != from).Name);
 
         Assert.Equal(["scratch"], Assert.Single(ended.Moved!).LeftBehind);
-        INodeGrain former = GrainOf(nodes, from);
+        INodeGrain former = nodes.GrainOf(nodes.Node(from));
         await Waiting.UntilAsync(
             async () => !(await DescribeAsync(former)).Databases.Contains("d", StringComparer.Ordinal),
             "the former owner's copy is gone");
         Assert.Equal("d", Assert.Single(await former.ListQuarantineAsync()).Database);
     }
 
-    private static INodeGrain GrainOf(NodeCluster nodes, string node) =>
-        nodes.Grains.GetGrain<INodeGrain>(nodes.Node(node).SiloAddress.ToParsableString());
-
     private static async Task ReleaseAsync(NodeCluster nodes, string target)
     {
         string from = await nodes.Grains.OwnerAsync("d");
-        INodeGrain source = GrainOf(nodes, from);
+        INodeGrain source = nodes.GrainOf(nodes.Node(from));
         ReleaseDatabaseRequest request = new("d", Guid.NewGuid().ToString("N"), target, TimeSpan.FromSeconds(20));
         ReleaseStatus released = await NodeCluster.RetryAsync(() => source.ReleaseDatabaseAsync(request));
         Assert.True(released.State == OperationState.Succeeded, released.Problem);

@@ -87,6 +87,10 @@ public sealed class NodeCluster : IAsyncDisposable
 
     public SiloHandle Node(string name) => Cluster.Silos.Single(silo => silo.Name == name);
 
+    /// <summary>The grain of a node itself.</summary>
+    public INodeGrain GrainOf(SiloHandle node) =>
+        Grains.GetGrain<INodeGrain>(node.SiloAddress.ToParsableString());
+
     /// <summary>Ends a node as if its process had ended.</summary>
     public async Task KillAsync(string node)
     {

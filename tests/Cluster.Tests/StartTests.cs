@@ -103,7 +103,7 @@ public sealed class StartTests
         Assert.Equal("v", await NodeCluster.RetryAsync<string?>(async () => await database.ReadAsync("k")));
 
         SiloHandle back = await nodes.BringBackAsync(dead);
-        INodeGrain node = nodes.Grains.GetGrain<INodeGrain>(back.SiloAddress.ToParsableString());
+        INodeGrain node = nodes.GrainOf(back);
 
         await Waiting.UntilAsync(
             async () => !(await DescribeAsync(node)).Databases.Contains("d", StringComparer.Ordinal),
@@ -145,7 +145,7 @@ public sealed class StartTests
         await ClaimForAStrangerAsync(nodes, Storage.DatabaseName.Parse("d"));
 
         SiloHandle back = await nodes.BringBackAsync(dead);
-        INodeGrain node = nodes.Grains.GetGrain<INodeGrain>(back.SiloAddress.ToParsableString());
+        INodeGrain node = nodes.GrainOf(back);
 
         await Waiting.UntilAsync(
             async () => (await DescribeAsync(node)).Stale!.Contains("d", StringComparer.Ordinal),

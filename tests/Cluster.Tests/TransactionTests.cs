@@ -48,6 +48,54 @@ public sealed class TransactionTests(SharedCluster cluster) : IClassFixture<Shar
     }
 
     [Fact]
+    public async Task What_is_appended_is_seen_behind_the_value_and_committed_behind_what_is_there_then()
+    {
+        IDatabaseGrain store = cluster.Grains.GetDatabase(await cluster.CreateDatabaseAsync());
+        foreach (string key in (string[])["blind", "read", "put", "gone"])
+        {
+            await store.PutAsync(key, "1");
+        }
+
+        OptimisticTransaction transaction = new(store, WriteDurability.Buffered);
+        transaction.Append(Bytes.Of("blind"), Bytes.Of("+a"));
+        transaction.Append(Bytes.Of("blind"), Bytes.Of("+b"));
+        transaction.Append(Bytes.Of("new"), Bytes.Of("n"));
+        transaction.Put(Bytes.Of("put"), Bytes.Of("2"));
+        transaction.Append(Bytes.Of("put"), Bytes.Of("+c"));
+        transaction.Delete(Bytes.Of("gone"));
+        transaction.Append(Bytes.Of("gone"), Bytes.Of("back"));
+        await store.PutAsync("blind", "theirs");
+        transaction.Append(Bytes.Of("read"), Bytes.Of("+d"));
+        IReadOnlyList<GetResponse> seen = await transaction.GetAsync(
+            [.. ((string[])["read", "new", "put", "gone"]).Select(key => new StoreKey(Bytes.Of(key)))]);
+        CommitResponse committed = await transaction.CommitAsync();
+
+        Assert.Equal(["1+d", "n", "2+c", "back"], seen.Select(value => Bytes.Text(value.Value)));
+        Assert.All(seen, value => Assert.True(value.Found));
+        Assert.True(committed.Committed);
+        Assert.Equal("theirs+a+b", await store.ReadAsync("blind"));
+        Assert.Equal(
+            ("1+d", "n", "2+c", "back"),
+            (await store.ReadAsync("read"), await store.ReadAsync("new"), await store.ReadAsync("put"),
+                await store.ReadAsync("gone")));
+    }
+
+    [Fact]
+    public async Task What_was_read_behind_an_append_must_not_have_changed()
+    {
+        IDatabaseGrain store = cluster.Grains.GetDatabase(await cluster.CreateDatabaseAsync());
+        OptimisticTransaction transaction = new(store, WriteDurability.Buffered);
+        transaction.Append(Bytes.Of("a"), Bytes.Of("mine"));
+        Assert.Equal("mine", Bytes.Text((await transaction.GetAsync(Bytes.Of("a"))).Value));
+
+        await store.PutAsync("a", "theirs");
+        CommitResponse refused = await transaction.CommitAsync();
+
+        Assert.Equal(CommitConflictKind.Written, refused.Conflict?.Kind);
+        Assert.Equal("theirs", await store.ReadAsync("a"));
+    }
+
+    [Fact]
     public async Task Clients_that_increment_one_key_lose_no_increment()
     {
         const int Clients = 6, Rounds = 5;

@@ -7,7 +7,7 @@ namespace Branching.ClientApp.Shell;
 /// <summary>
 /// A transaction of the shell on one branch. Commands reach the grains through <see cref="Grains"/>, where the reads
 /// and writes of that branch go through an <see cref="OptimisticTransaction"/>; so every option of <c>get</c>,
-/// <c>put</c> and <c>delete</c> works inside one, and its commit is refused when a key it read was written since, also
+/// <c>put</c> and <c>delete</c> but <c>get --ttl</c> works inside one, and its commit is refused when a key it read was written since, also
 /// when the key has its former value again.
 /// </summary>
 internal sealed class ShellTransaction
@@ -73,6 +73,9 @@ internal sealed class ShellTransaction
                 => GetAsync(get.Key, get.ColumnFamily, cancellationToken),
             (nameof(IStoreGrain.WriteAsync), [WriteRequest write, CancellationToken cancellationToken])
                 => WriteAsync(write, cancellationToken),
+            (nameof(IStoreGrain.InspectAsync), _) => throw new UserError(
+                ExitCode.Usage, "how long a key will live is not known inside a transaction",
+                "leave --ttl out, or commit or rollback first"),
             _ => call(),
         };
 #pragma warning restore CA2012
@@ -126,6 +129,9 @@ internal sealed class ShellTransaction
         {
             case WriteOperationKind.Put:
                 _work.Put(operation.Key, operation.Value, operation.ColumnFamily, operation.TimeToLive);
+                break;
+            case WriteOperationKind.Append:
+                _work.Append(operation.Key, operation.Value, operation.ColumnFamily, operation.TimeToLive);
                 break;
             case WriteOperationKind.Delete:
                 _work.Delete(operation.Key, operation.ColumnFamily);

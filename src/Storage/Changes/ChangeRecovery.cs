@@ -281,10 +281,8 @@ internal sealed class ChangeRecovery(
     }
 
     /// <summary>Whether readers will understand a batch: one of RocksDB's own transactions has other records.</summary>
-    private bool IsReadable(CommittedBatch batch)
+    private static bool IsReadable(CommittedBatch batch, IReadOnlyDictionary<uint, FamilyIdentity> families)
     {
-        Dictionary<uint, FamilyIdentity> families = store.Families.ToDictionary(
-            static family => family.Key, static family => FamilyIdentity.Parse(family.Value));
         ReadOnlyMemory<byte> rest = batch.Records;
         uint count = 0;
         string? why;
@@ -305,10 +303,13 @@ internal sealed class ChangeRecovery(
         if (!wasOff)
         {
             buffer.AddFamilies(store.Families, End, Ticks, history.Id);
+            Dictionary<uint, FamilyIdentity> families = store.Families.ToDictionary(
+                static family => family.Key, static family => FamilyIdentity.Parse(family.Value));
             foreach (CommittedBatch batch in store.BatchesFrom(next))
             {
                 ulong last = batch.First + batch.Count - 1;
-                if (batch.First < next || batch.Count == 0 || last > history.Start || !IsReadable(batch))
+                if (batch.First < next || batch.Count == 0 || last > history.Start
+                    || !IsReadable(batch, families))
                 {
                     break;
                 }

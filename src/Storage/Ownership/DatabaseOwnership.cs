@@ -147,7 +147,7 @@ public sealed partial class DatabaseOwnership
     private async Task PutClaimAsync(OwnerIdentity me, Epoch epoch, CancellationToken cancellationToken)
     {
         ClaimDocument claim = new(
-            Formats.Shared, epoch.Value, new OwnerDocument(me.NodeName, me.NodeId, me.ProcessId), _time.GetUtcNow(),
+            Formats.Shared, epoch.Value, OwnerDocument.Of(me), _time.GetUtcNow(),
             (long)_options.LeaseLength.TotalMilliseconds, RandomNumberGenerator.GetHexString(32, lowercase: true),
             Drop: false, Enters: true);
         byte[] bytes = SealedDocument.Seal(claim, SharedDocuments.Default.ClaimDocument);

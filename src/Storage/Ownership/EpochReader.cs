@@ -16,6 +16,7 @@ internal readonly record struct Entry(Epoch Epoch, OwnerIdentity? Owner);
 /// <summary>Reads claims, leases and heads.</summary>
 internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
 {
+    private readonly ConcurrentDictionary<Epoch, ClaimDocument> _claims = new();
     private readonly ConcurrentDictionary<Epoch, HeadsRecord> _heads = new();
 
     public async Task<EpochState> ReadAsync(CancellationToken cancellationToken)
@@ -89,11 +90,6 @@ internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
         return default;
     }
 
-    private async Task<bool> HasEnteredAsync(Epoch epoch, ClaimDocument claim, CancellationToken cancellationToken) =>
-        claim.Enters == true
-            ? await shared.TryReadAsync(paths.Entered(epoch), cancellationToken).ConfigureAwait(false) is not null
-            : await TryReadLeaseAsync(epoch, cancellationToken).ConfigureAwait(false) is { Serving: true };
-
     /// <exception cref="StorageException"><see cref="FailureKind.Corruption"/>: it is not there.</exception>
     public async Task<ClaimDocument> ReadClaimAsync(Epoch epoch, CancellationToken cancellationToken) =>
         await TryReadClaimAsync(epoch, cancellationToken).ConfigureAwait(false)
@@ -102,11 +98,26 @@ internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
             $"The claim '{paths.Claim(epoch)}' on shared storage '{shared.Location}' is listed, but cannot be " +
             "read. Check the storage; nothing was changed.");
 
-    public Task<ClaimDocument?> TryReadClaimAsync(Epoch epoch, CancellationToken cancellationToken) =>
-        TryReadAsync(paths.Claim(epoch), SharedDocuments.Default.ClaimDocument, "The claim", cancellationToken);
+    public async Task<ClaimDocument?> TryReadClaimAsync(Epoch epoch, CancellationToken cancellationToken)
+    {
+        if (_claims.TryGetValue(epoch, out ClaimDocument? known))
+        {
+            return known; // Written once, never changed.
+        }
+
+        ClaimDocument? claim = await TryReadAsync(
+            paths.Claim(epoch), SharedDocuments.Default.ClaimDocument, "The claim", cancellationToken)
+            .ConfigureAwait(false);
+        return claim is null ? null : _claims.GetOrAdd(epoch, claim);
+    }
 
     public Task<LeaseDocument?> TryReadLeaseAsync(Epoch epoch, CancellationToken cancellationToken) =>
         TryReadAsync(paths.Lease(epoch), SharedDocuments.Default.LeaseDocument, "The lease", cancellationToken);
+
+    private async Task<bool> HasEnteredAsync(Epoch epoch, ClaimDocument claim, CancellationToken cancellationToken) =>
+        claim.Enters == true
+            ? await shared.TryReadAsync(paths.Entered(epoch), cancellationToken).ConfigureAwait(false) is not null
+            : await TryReadLeaseAsync(epoch, cancellationToken).ConfigureAwait(false) is { Serving: true };
 
     private async Task<T?> TryReadAsync<T>(
         string name, JsonTypeInfo<T> type, string what, CancellationToken cancellationToken)

@@ -27,6 +27,11 @@ public sealed record OwnershipStatus(
     /// <summary>Whose copy holds most: who entered last, else who claimed last.</summary>
     public OwnerIdentity? Holder => EnteredBy ?? Owner;
 
+    /// <summary>The epoch that a current copy is of, to be recorded with a new intent: an intent that came true is what
+    /// tells so, and the new one takes its place.</summary>
+    /// <param name="copy">The epoch that the copy is recorded as being of.</param>
+    internal Epoch EpochOfCurrent(Epoch copy) => new(Math.Max(copy.Value, Entered.Value));
+
     /// <summary>Whether a copy holds all that was acknowledged, so that it may go on in a new epoch.</summary>
     /// <param name="copy">The epoch that the copy is of; 0 for one that was never served under a tenure.</param>
     /// <param name="intent">The claim that its node recorded it was about to make.</param>

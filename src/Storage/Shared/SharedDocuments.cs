@@ -7,6 +7,8 @@ namespace Branching.Storage.Shared;
 /// <summary>Who, as stored.</summary>
 internal sealed record OwnerDocument(string NodeName, string NodeId, string ProcessId)
 {
+    public static OwnerDocument Of(OwnerIdentity owner) => new(owner.NodeName, owner.NodeId, owner.ProcessId);
+
     public OwnerIdentity ToIdentity() => new(NodeName, NodeId, ProcessId);
 }
 

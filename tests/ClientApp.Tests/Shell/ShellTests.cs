@@ -166,12 +166,12 @@ public sealed class ShellTests : CliTest
 
         CliResult result = await SucceedAsync(
             "shell", "shop", "-c",
-            "begin; get apple; put apple 4; put pear 1 --if-absent; delete plum; get apple; commit; get apple; "
-            + "get pear");
+            "begin; get apple; put apple 4; put pear 1 --if-absent; put pear 0 --append; delete plum; get apple; commit; "
+            + "get apple; get pear");
         CliResult rolledBack = await SucceedAsync(
             "shell", "shop", "-c", "begin; put apple 9; rollback; get apple");
 
-        Assert.Equal("3\n4\n4\n1\n", result.Output);
+        Assert.Equal("3\n4\n4\n10\n", result.Output);
         Assert.Contains("committed 3 writes", result.Error, StringComparison.Ordinal);
         Assert.Equal("4\n", rolledBack.Output);
     }
@@ -291,12 +291,15 @@ public sealed class ShellTests : CliTest
 
         CliResult open = await RunAsync("shell", "shop", "-c", "begin; put apple 1");
         CliResult other = await RunAsync("shell", "shop", "-c", "begin; count");
+        CliResult life = await RunAsync("shell", "shop", "-c", "begin; get apple --ttl");
         CliResult none = await RunAsync("shell", "shop", "-c", "commit");
 
         Assert.Equal(ExitCode.Precondition, open.ExitCode);
         Assert.Contains("1 write was not committed", open.Error, StringComparison.Ordinal);
         Assert.Equal(ExitCode.Usage, other.ExitCode);
         Assert.Contains("count does not belong to a transaction", other.Error, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Usage, life.ExitCode);
+        Assert.Contains("not known inside a transaction", life.Error, StringComparison.Ordinal);
         Assert.Equal(ExitCode.Usage, none.ExitCode);
         Assert.Equal("0\n", (await SucceedAsync("count", "shop")).Output);
     }

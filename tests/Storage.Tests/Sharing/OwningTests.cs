@@ -36,10 +36,7 @@ public sealed class OwningTests
     public async Task Another_node_restores_what_was_snapshotted_and_names_what_was_lost()
     {
         await using SharedNodes nodes = new();
-        SharedNode one = await nodes.StartAsync("one");
-        SharedNode two = await nodes.StartAsync("two");
-        Database shop = await one.CreateAsync();
-        await shop.PutAsync("main", "a", "1");
+        (SharedNode one, SharedNode two, Database shop) = await nodes.StartTwoAsync();
         await shop.BranchAsync("kept");
         await shop.PutAsync("kept", "b", "2");
         await shop.SnapshotAsync("main");
@@ -75,10 +72,7 @@ public sealed class OwningTests
     public async Task A_fenced_owner_refuses_and_its_copy_is_set_aside_when_it_comes_back()
     {
         await using SharedNodes nodes = new();
-        SharedNode one = await nodes.StartAsync("one");
-        SharedNode two = await nodes.StartAsync("two");
-        Database shop = await one.CreateAsync();
-        await shop.PutAsync("main", "a", "1");
+        (SharedNode one, SharedNode two, Database shop) = await nodes.StartTwoAsync();
         await shop.SnapshotAsync("main");
         await shop.PutAsync("main", "late", "x");
         one.Wire.Cut();
@@ -153,10 +147,7 @@ public sealed class OwningTests
     public async Task Nothing_starts_empty_when_no_snapshot_had_arrived()
     {
         await using SharedNodes nodes = new();
-        SharedNode one = await nodes.StartAsync("one");
-        SharedNode two = await nodes.StartAsync("two");
-        Database shop = await one.CreateAsync();
-        await shop.PutAsync("main", "a", "1");
+        (SharedNode one, SharedNode two, Database shop) = await nodes.StartTwoAsync();
         one.Wire.Cut();
 
         Assert.Equal(FailureKind.NothingToRestore, await KindOfAsync(() => two.OwnAsync()));
@@ -197,10 +188,7 @@ public sealed class OwningTests
     public async Task A_dropped_database_is_gone_everywhere_and_left_copies_are_set_aside()
     {
         await using SharedNodes nodes = new();
-        SharedNode one = await nodes.StartAsync("one");
-        SharedNode two = await nodes.StartAsync("two");
-        Database shop = await one.CreateAsync();
-        await shop.PutAsync("main", "a", "1");
+        (SharedNode one, SharedNode two, Database shop) = await nodes.StartTwoAsync();
         await shop.SnapshotAsync("main");
         one.Wire.Cut();
         await two.OwnAsync();

@@ -5,7 +5,8 @@ using static Branching.Storage.Tests.Branches.DatabaseShortcuts;
 
 namespace Branching.Storage.Tests.Sharing;
 
-/// <summary>Takers that could serve nothing: they claim no epoch, so whoever holds the data goes on.</summary>
+/// <summary>Takers that serve nothing, for want of a snapshot or since their restore fails: whoever holds the data goes
+/// on with it.</summary>
 public sealed class RefusedTakeoverTests
 {
     [Fact]
@@ -32,10 +33,7 @@ public sealed class RefusedTakeoverTests
     public async Task A_node_that_held_the_only_copy_serves_it_after_others_tried_in_vain()
     {
         await using SharedNodes nodes = new();
-        SharedNode one = await nodes.StartAsync("one");
-        SharedNode two = await nodes.StartAsync("two");
-        Database shop = await one.CreateAsync();
-        await shop.PutAsync("main", "a", "1");
+        (SharedNode one, SharedNode two, Database shop) = await nodes.StartTwoAsync();
         Epoch first = shop.Epoch;
         await one.StopAsync();
         Assert.Equal(FailureKind.NothingToRestore, await KindOfAsync(() => two.OwnAsync()));
@@ -59,10 +57,7 @@ public sealed class RefusedTakeoverTests
     {
         const int Tries = 3;
         await using SharedNodes nodes = new();
-        SharedNode one = await nodes.StartAsync("one");
-        SharedNode two = await nodes.StartAsync("two");
-        Database shop = await one.CreateAsync();
-        await shop.PutAsync("main", "a", "1");
+        (SharedNode one, SharedNode two, Database shop) = await nodes.StartTwoAsync();
         await shop.SnapshotAsync("main");
         await shop.BranchAsync("preview");
         await shop.PutAsync("preview", "late", "x");
@@ -84,8 +79,10 @@ public sealed class RefusedTakeoverTests
 
         two.Wire.Mend();
         string heads = Directory.GetFiles(nodes.Directory, "*.heads.json", SearchOption.AllDirectories).Max()!;
-        Assert.Contains($"\"entered\":{first}", (await File.ReadAllTextAsync(heads)).Replace(" ", "",
-            StringComparison.Ordinal), StringComparison.Ordinal);
+        HeadsDocument last = SealedDocument.Open(
+            await File.ReadAllBytesAsync(heads), SharedDocuments.Default.HeadsDocument, Formats.Shared, "The heads",
+            heads);
+        Assert.Equal(first.Value, last.Entered);
         SharedNode again = isReleased ? one : await nodes.StartAsync("one", one.Files);
         OwnershipStatus status = await LookAsync(again);
         Assert.Equal(("two", first), (status.Owner!.NodeName, status.Entered));
@@ -109,10 +106,7 @@ public sealed class RefusedTakeoverTests
     public async Task A_claim_of_a_former_version_has_entered_when_its_lease_says_that_it_serves()
     {
         await using SharedNodes nodes = new();
-        SharedNode one = await nodes.StartAsync("one");
-        SharedNode two = await nodes.StartAsync("two");
-        Database shop = await one.CreateAsync();
-        await shop.PutAsync("main", "a", "1");
+        (SharedNode one, SharedNode two, Database shop) = await nodes.StartTwoAsync();
         await shop.SnapshotAsync("main");
         await one.StopAsync();
         await two.OwnAsync();
@@ -139,10 +133,7 @@ public sealed class RefusedTakeoverTests
     public async Task A_taker_that_cannot_read_the_newest_snapshot_does_not_fence_the_owner()
     {
         await using SharedNodes nodes = new();
-        SharedNode one = await nodes.StartAsync("one");
-        SharedNode two = await nodes.StartAsync("two");
-        Database shop = await one.CreateAsync();
-        await shop.PutAsync("main", "a", "1");
+        (SharedNode one, SharedNode two, Database shop) = await nodes.StartTwoAsync();
         await shop.SnapshotAsync("main");
         await shop.PutAsync("main", "a", "2");
         await shop.SnapshotAsync("main");

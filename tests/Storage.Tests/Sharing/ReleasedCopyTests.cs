@@ -107,10 +107,7 @@ public sealed class ReleasedCopyTests
     public async Task A_copy_that_may_hold_more_than_its_snapshots_is_set_aside_whole(string doubt)
     {
         await using SharedNodes nodes = new();
-        SharedNode one = await nodes.StartAsync("one");
-        SharedNode two = await nodes.StartAsync("two");
-        Database shop = await one.CreateAsync();
-        await shop.PutAsync("main", "a", "1");
+        (SharedNode one, SharedNode two, Database shop) = await nodes.StartTwoAsync();
         await shop.SnapshotAsync("main");
         switch (doubt)
         {

@@ -64,10 +64,7 @@ public sealed class RestoreTests
     public async Task A_snapshot_becomes_a_new_branch_or_a_new_database_on_another_node()
     {
         await using SharedNodes nodes = new();
-        SharedNode one = await nodes.StartAsync("one");
-        SharedNode two = await nodes.StartAsync("two");
-        Database shop = await one.CreateAsync();
-        await shop.PutAsync("main", "a", "1");
+        (SharedNode one, SharedNode two, Database shop) = await nodes.StartTwoAsync();
         SnapshotId snapshot = (await shop.SnapshotAsync("main")).Id;
         await shop.PutAsync("main", "a", "2");
 

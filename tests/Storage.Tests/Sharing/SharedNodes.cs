@@ -64,6 +64,16 @@ internal sealed class SharedNodes(string? existing = null) : IAsyncDisposable
         return node;
     }
 
+    /// <summary>Nodes "one" and "two"; the first owns a new database whose main store has a=1.</summary>
+    public async Task<(SharedNode One, SharedNode Two, Database Shop)> StartTwoAsync()
+    {
+        SharedNode one = await StartAsync("one");
+        SharedNode two = await StartAsync("two");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        return (one, two, shop);
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (SharedNode node in _open)

@@ -127,7 +127,7 @@ internal sealed class SimulatedNode(SimulatedCluster cluster, int number)
         private async Task IntendAsync(OwnershipStatus status, Epoch epoch)
         {
             SimulatedCopy copy = node.Copy!;
-            copy.Epoch = new Epoch(Math.Max(copy.Epoch.Value, status.Entered.Value));
+            copy.Epoch = status.EpochOfCurrent(copy.Epoch);
             copy.Intent = new ClaimIntent(epoch.Value, process.Id);
             await process.DelayAsync(_world.Milliseconds(0, 20));
         }

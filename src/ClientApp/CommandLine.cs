@@ -59,18 +59,7 @@ internal static class CommandLine
     /// <summary>The command with all its subcommands.</summary>
     public static RootCommand CreateRoot(CommandHost host)
     {
-        var root = new RootCommand("A branching key-value database: give every application its own writable copy.");
-        Option[] everywhere =
-            [
-                GlobalOptions.Data, GlobalOptions.SharedStorage, GlobalOptions.Backups, GlobalOptions.Cluster,
-                GlobalOptions.Json,
-                GlobalOptions.Quiet,
-            ];
-        foreach (Option option in everywhere)
-        {
-            root.Options.Add(option);
-        }
-
+        var root = new BranchingCommand();
         Command[] commands =
         [
             .. DatabaseCommands.Create(host),

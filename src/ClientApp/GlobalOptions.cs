@@ -2,9 +2,22 @@ using System.CommandLine;
 
 namespace Branching.ClientApp;
 
-/// <summary>The options that every command takes.</summary>
-internal static class GlobalOptions
+/// <summary>
+/// The options that every command of one tree takes. Options belong to one tree: a symbol knows its parents, so what
+/// several trees shared would keep all of them alive.
+/// </summary>
+internal sealed class GlobalOptions
 {
+    public const string DataName = "--data";
+
+    public const string ClusterName = "--cluster";
+
+    public const string SharedStorageName = "--shared-storage";
+
+    public const string BackupsName = "--backups";
+
+    public const string JsonName = "--json";
+
     public const string DataVariable = "BRANCHING_DATA";
 
     public const string SharedStorageVariable = "BRANCHING_SHARED_STORAGE";
@@ -13,14 +26,14 @@ internal static class GlobalOptions
 
     public const string DefaultDataRoot = "./branching-data";
 
-    public static Option<string?> Data { get; } = new("--data")
+    public Option<string?> Data { get; } = new(DataName)
     {
         Description = $"Directory of the databases. Default: {DefaultDataRoot}, or {DataVariable} in the environment.",
         HelpName = "DIR",
         Recursive = true,
     };
 
-    public static Option<string?> Cluster { get; } = new("--cluster")
+    public Option<string?> Cluster { get; } = new(ClusterName)
     {
         Description = "Talk to a running cluster instead: a node's address, as in 127.0.0.1:30000, or the cluster's "
             + "shared directory.",
@@ -28,7 +41,7 @@ internal static class GlobalOptions
         Recursive = true,
     };
 
-    public static Option<string?> SharedStorage { get; } = new("--shared-storage")
+    public Option<string?> SharedStorage { get; } = new(SharedStorageName)
     {
         Description = "Directory for snapshots that every node can reach; without it nothing survives the node. "
             + $"Default: {SharedStorageVariable} in the environment, else none. A cluster's servers have their own.",
@@ -36,7 +49,7 @@ internal static class GlobalOptions
         Recursive = true,
     };
 
-    public static Option<string?> Backups { get; } = new("--backups")
+    public Option<string?> Backups { get; } = new(BackupsName)
     {
         Description = $"Directory of backups. Default: {BackupsVariable} in the environment, else none. A cluster's "
             + "servers have their own.",
@@ -44,15 +57,36 @@ internal static class GlobalOptions
         Recursive = true,
     };
 
-    public static Option<bool> Json { get; } = new("--json")
+    public Option<bool> Json { get; } = new(JsonName)
     {
         Description = "Answer in JSON; failures too, on standard error.",
         Recursive = true,
     };
 
-    public static Option<bool> Quiet { get; } = new("--quiet", "-q")
+    public Option<bool> Quiet { get; } = new("--quiet", "-q")
     {
         Description = "No progress and no notes on standard error.",
         Recursive = true,
     };
+
+    /// <summary>All of them, in the order of the help.</summary>
+    public IReadOnlyList<Option> All => [Data, SharedStorage, Backups, Cluster, Json, Quiet];
+
+    /// <summary>Those of the tree that a command line was read with.</summary>
+    public static GlobalOptions Of(ParseResult parsed) => ((BranchingCommand)parsed.RootCommandResult.Command).Globals;
+}
+
+/// <summary>The command that all others are below.</summary>
+internal sealed class BranchingCommand : RootCommand
+{
+    public BranchingCommand()
+        : base("A branching key-value database: give every application its own writable copy.")
+    {
+        foreach (Option option in Globals.All)
+        {
+            Options.Add(option);
+        }
+    }
+
+    public GlobalOptions Globals { get; } = new();
 }

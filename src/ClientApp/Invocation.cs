@@ -18,29 +18,31 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
 
     private static readonly JsonSerializerOptions _oneLine = new(_indented) { WriteIndented = false };
 
+    private readonly GlobalOptions _globals = GlobalOptions.Of(parsed);
+
     public CommandHost Host { get; } = host;
 
     public ParseResult Parsed { get; } = parsed;
 
-    public bool Json => Parsed.GetValue(GlobalOptions.Json);
+    public bool Json => Parsed.GetValue(_globals.Json);
 
-    public bool Quiet => Parsed.GetValue(GlobalOptions.Quiet);
+    public bool Quiet => Parsed.GetValue(_globals.Quiet);
 
     /// <summary>The database that the command names, for hints; null when it names none.</summary>
     public string? Database { get; set; }
 
     /// <summary>Whether the user named a data directory.</summary>
-    public bool DataIsExplicit => Parsed.GetResult(GlobalOptions.Data) is { Implicit: false };
+    public bool DataIsExplicit => Parsed.GetResult(_globals.Data) is { Implicit: false };
 
     public SessionTarget Target => new(
-        Parsed.GetValue(GlobalOptions.Data)
+        Parsed.GetValue(_globals.Data)
             ?? (Host.Variable(GlobalOptions.DataVariable) is { Length: > 0 } variable
                 ? variable
                 : GlobalOptions.DefaultDataRoot),
-        Parsed.GetValue(GlobalOptions.Cluster),
-        Parsed.GetValue(GlobalOptions.SharedStorage)
+        Parsed.GetValue(_globals.Cluster),
+        Parsed.GetValue(_globals.SharedStorage)
             ?? (Host.Variable(GlobalOptions.SharedStorageVariable) is { Length: > 0 } shared ? shared : null),
-        Parsed.GetValue(GlobalOptions.Backups)
+        Parsed.GetValue(_globals.Backups)
             ?? (Host.Variable(GlobalOptions.BackupsVariable) is { Length: > 0 } backups ? backups : null));
 
     public Screen Screen => field ??= new Screen(Host);
@@ -66,10 +68,10 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
         else
         {
             all = DataIsExplicit ? [.. all, "--data", Target.DataRoot] : all;
-            all = Parsed.GetResult(GlobalOptions.SharedStorage) is { Implicit: false }
+            all = Parsed.GetResult(_globals.SharedStorage) is { Implicit: false }
                 ? [.. all, "--shared-storage", Target.SharedStorage!]
                 : all;
-            all = Parsed.GetResult(GlobalOptions.Backups) is { Implicit: false }
+            all = Parsed.GetResult(_globals.Backups) is { Implicit: false }
                 ? [.. all, "--backups", Target.Backups!]
                 : all;
         }

@@ -89,8 +89,9 @@ internal static class ShellCommand
     private static List<string> GlobalsOf(ParseResult parsed)
     {
         List<string> words = [];
+        var globals = GlobalOptions.Of(parsed);
         foreach (Option<string?> option in new[]
-            { GlobalOptions.Data, GlobalOptions.Cluster, GlobalOptions.SharedStorage })
+            { globals.Data, globals.Cluster, globals.SharedStorage, globals.Backups })
         {
             if (parsed.GetResult(option) is { Implicit: false } && parsed.GetValue(option) is { } value)
             {
@@ -98,7 +99,7 @@ internal static class ShellCommand
             }
         }
 
-        foreach (Option<bool> option in new[] { GlobalOptions.Json, GlobalOptions.Quiet })
+        foreach (Option<bool> option in new[] { globals.Json, globals.Quiet })
         {
             if (parsed.GetValue(option))
             {

@@ -106,7 +106,7 @@ internal sealed class ShellCompleter(ShellState state, RootCommand root, IShellN
         if (typed.StartsWith('-'))
         {
             return command.Options.Where(option => !option.Hidden).Select(option => option.Name)
-                .Append(GlobalOptions.Json.Name);
+                .Append(GlobalOptions.JsonName);
         }
 
         if (command.Subcommands.Count > 0)

@@ -8,6 +8,9 @@ namespace Branching.ClientApp.Shell;
 /// <summary>Runs single commands of the shell.</summary>
 internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> history)
 {
+    // Only looked at: what runs is of a tree with its own command's streams.
+    private readonly RootCommand _root = CommandLine.CreateRoot(state.Invocation.Host);
+
     /// <summary>Runs one command.</summary>
     /// <param name="words">Its words.</param>
     /// <param name="host">Where it reads and writes; its sessions are the shell's.</param>
@@ -16,7 +19,7 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
     public async Task<int> RunAsync(
         IReadOnlyList<string> words, CommandHost host, CancellationToken cancellationToken)
     {
-        var resolver = new ShellResolver(CommandLine.CreateRoot(host), state);
+        var resolver = new ShellResolver(_root, state);
         using CommandHost inside = host.For(new ShellSession(state), new ShellWording(resolver, words));
         var invocation = new Invocation(inside, state.Invocation.Parsed) { Database = state.Database };
         return await CommandLine.RunAsync(
@@ -40,7 +43,7 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
                 return await UseAsync(invocation, rest, cancellationToken);
             case ["branch"]:
                 return ShowPlace(invocation);
-            case ["branch", var name] when !IsSubcommand(host, name):
+            case ["branch", var name] when !IsSubcommand(name):
                 await state.UseAsync(state.RequireDatabase(), name, cancellationToken);
                 return ShowPlace(invocation);
             case ["begin"]:
@@ -65,15 +68,14 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
         }
     }
 
-    private static bool IsSubcommand(CommandHost host, string name)
-        => name.StartsWith('-') || CommandLine.CreateRoot(host).Subcommands.Single(command => command.Name == "branch")
+    private bool IsSubcommand(string name)
+        => name.StartsWith('-') || _root.Subcommands.Single(command => command.Name == "branch")
             .Subcommands.Any(command => command.Name == name);
 
     private async Task<int> RunCommandAsync(
         string[] words, CommandHost host, CancellationToken cancellationToken)
     {
-        var resolver = new ShellResolver(CommandLine.CreateRoot(host), state);
-        ResolvedCommand resolved = resolver.Resolve(words);
+        ResolvedCommand resolved = new ShellResolver(_root, state).Resolve(words);
         bool isHelp = resolved.Rest is ["--help"];
         if (!isHelp && state.Options.ReadOnly && !ShellCatalog.OnlyReads(resolved.Path, resolved.Rest))
         {
@@ -240,10 +242,9 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
 
     private async Task<int> HelpAsync(string[] rest, CommandHost host, CancellationToken cancellationToken)
     {
-        RootCommand root = CommandLine.CreateRoot(host);
         if (rest is [])
         {
-            ShellHelp.Write(host.Out, root);
+            ShellHelp.Write(host.Out, _root);
             return ExitCode.Ok;
         }
 

@@ -18,7 +18,9 @@ internal sealed record ResolvedCommand(
 internal sealed class ShellResolver(RootCommand root, ShellState state)
 {
     private static readonly string[] _targets =
-        [GlobalOptions.Data.Name, GlobalOptions.Cluster.Name, GlobalOptions.SharedStorage.Name];
+    [
+        GlobalOptions.DataName, GlobalOptions.ClusterName, GlobalOptions.SharedStorageName, GlobalOptions.BackupsName,
+    ];
 
     private static readonly string[] _help = ["--help", "-h", "-?"];
 

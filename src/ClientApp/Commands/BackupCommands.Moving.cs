@@ -90,10 +90,11 @@ internal static partial class BackupCommands
         string free = outcome.BytesAvailable is { } bytes ? $" of {Screen.Bytes(bytes)} free" : "";
         Report(invocation, outcome, one => one.Done
             ? $"restored backup {one.Backup.Number} to {one.Place} at sequence "
-                + $"{Screen.Number((long)one.Backup.Sequence)}: {one.MovedFiles} files copied, {one.KeptFiles} kept"
+                + $"{Screen.Number((long)one.Backup.Sequence)}: {Screen.Count(one.MovedFiles, "file")} copied, "
+                + $"{one.KeptFiles} kept"
                 + (one.Replaced is { } old ? $"; what stood there is in {old}" : "")
             : request.VerifyOnly
-                ? $"{one.Findings.Count} differences; nothing was changed"
+                ? $"{Screen.Count(one.Findings.Count, "difference")}; nothing was changed"
                 : $"it copies {Screen.Bytes(one.MovedBytes)} and needs {Screen.Bytes(one.BytesNeeded)}{free}; nothing "
                     + "was changed");
         return outcome.Findings.Count == 0 || outcome.Done ? ExitCode.Ok : ExitCode.Failed;
@@ -187,8 +188,8 @@ internal static partial class BackupCommands
                     async () => await SendAsync(grain, begun, source, cancellationToken),
                     cancellationToken);
                 return Report(invocation, done.Backup!, one =>
-                    $"imported backup {one.Backup.Number} of {one.Backup.Source}: {one.MovedFiles} files, "
-                    + $"{Screen.Bytes(one.MovedBytes)}");
+                    $"imported backup {one.Backup.Number} of {one.Backup.Source}: "
+                    + $"{Screen.Count(one.MovedFiles, "file")}, {Screen.Bytes(one.MovedBytes)}");
             });
     }
 

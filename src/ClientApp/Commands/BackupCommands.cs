@@ -77,8 +77,9 @@ internal static partial class BackupCommands
                     "making a backup", () => grain.CreateAsync(request, cancellationToken), cancellationToken);
                 return Report(invocation, done.Backup!, outcome =>
                     $"made backup {outcome.Backup.Number} of {outcome.Backup.Source} at sequence "
-                    + $"{Screen.Number((long)outcome.Backup.Sequence)}: {outcome.MovedFiles} new files, "
-                    + $"{Screen.Bytes(outcome.MovedBytes)}; {outcome.KeptFiles} files were there");
+                    + $"{Screen.Number((long)outcome.Backup.Sequence)}: "
+                    + $"{Screen.Count(outcome.MovedFiles, "new file")}, {Screen.Bytes(outcome.MovedBytes)}; "
+                    + (outcome.KeptFiles == 1 ? "1 file was there" : $"{outcome.KeptFiles} files were there"));
             });
     }
 
@@ -191,8 +192,8 @@ internal static partial class BackupCommands
                     cancellationToken);
                 BackupOutcome outcome = done.Backup!;
                 Report(invocation, outcome, one => one.Findings.Count == 0
-                    ? $"backup {one.Backup.Number} is whole: {one.MovedFiles} files, {Screen.Bytes(one.MovedBytes)} "
-                        + "compared"
+                    ? $"backup {one.Backup.Number} is whole: {Screen.Count(one.MovedFiles, "file")}, "
+                        + $"{Screen.Bytes(one.MovedBytes)} compared"
                     : $"backup {one.Backup.Number} is damaged");
                 return outcome.Findings.Count == 0 ? ExitCode.Ok : ExitCode.Failed;
             });
@@ -272,7 +273,8 @@ internal static partial class BackupCommands
         }
 
         invocation.Host.Out.WriteLine(
-            $"deleted {purged.Numbers.Count} backups and {purged.Files} files, {Screen.Bytes(purged.Bytes)}"
+            $"deleted {Screen.Count(purged.Numbers.Count, "backup")} and {Screen.Count(purged.Files, "file")}, "
+            + Screen.Bytes(purged.Bytes)
             + (purged.KeptBecause is { } reason ? $"; no file was deleted, because {reason}" : ""));
         return ExitCode.Ok;
     }
@@ -301,7 +303,8 @@ internal static partial class BackupCommands
         yield return ("of", one.Source);
         yield return ("made", SnapshotText.TimeOrDash(one.TakenAt));
         yield return ("sequence", Screen.Number((long)one.Sequence));
-        yield return ("size", $"{Screen.Bytes(one.TotalBytes)} in {one.Files} files, {Screen.Bytes(one.NewBytes)} new");
+        yield return ("size", $"{Screen.Bytes(one.TotalBytes)} in {Screen.Count(one.Files, "file")}, "
+            + $"{Screen.Bytes(one.NewBytes)} new");
         yield return ("label", one.Label);
         yield return ("metadata", Descriptions.Labels(one.Metadata));
         yield return ("flushed", details.IsFlushed ? "yes" : "no, the log is part of it");

@@ -68,7 +68,7 @@ internal static class BranchCommands
                         $"created branch {created.Name} from {created.Parent} at sequence "
                         + $"{Screen.Number((long)created.BranchSequence)} in "
                         + $"{Screen.Duration(elapsed)} "
-                        + $"({created.LinkedFiles} files linked, {created.CopiedFiles} copied)");
+                        + $"({Screen.Count(created.LinkedFiles, "file")} linked, {created.CopiedFiles} copied)");
                 }
 
                 return ExitCode.Ok;

@@ -130,9 +130,11 @@ internal static class ChangeLogCommands
                 }
 
                 await host.Out.WriteLineAsync(
-                    $"{Screen.Number(report.Entries)} entries and {Screen.Number(report.Gaps)} gaps in "
-                    + $"{Screen.Number(report.Files)} files, {Screen.Bytes(report.Bytes)}: "
-                    + (report.Findings.Count == 0 ? "all good" : $"{report.Findings.Count} places are damaged"));
+                    $"{Screen.Count(report.Entries, "entry", "entries")} and {Screen.Count(report.Gaps, "gap")} in "
+                    + $"{Screen.Count(report.Files, "file")}, {Screen.Bytes(report.Bytes)}: "
+                    + (report.Findings.Count == 0 ? "all good" : report.Findings.Count == 1
+                        ? "1 place is damaged"
+                        : $"{report.Findings.Count} places are damaged"));
                 return report.Findings.Count == 0 ? ExitCode.Ok : ExitCode.Failed;
             });
     }
@@ -175,7 +177,7 @@ internal static class ChangeLogCommands
 
         if (policy.KeepFiles is { } files)
         {
-            yield return $"up to {files} files";
+            yield return $"up to {Screen.Count(files, "file")}";
         }
 
         yield return "and what a consumer needs";

@@ -186,8 +186,8 @@ internal static class ChangesCommands
                 }
 
                 await host.Out.WriteLineAsync(
-                    $"removed {Screen.Number(outcome.Files)} files with {Screen.Number(outcome.Entries)} entries, "
-                    + Screen.Bytes(outcome.Bytes));
+                    $"removed {Screen.Count(outcome.Files, "file")} with "
+                    + $"{Screen.Count(outcome.Entries, "entry", "entries")}, " + Screen.Bytes(outcome.Bytes));
                 if (outcome.KeptFor is { } consumer)
                 {
                     await host.Out.WriteLineAsync($"kept: consumer {consumer} has not acknowledged what follows");

@@ -179,7 +179,8 @@ internal static class ClusterCommands
                 CommonSymbols.Confirm(
                     invocation,
                     invocation.Parsed.GetValue(yes),
-                    $"Move all {(drained.Owned ?? drained.Databases).Count} databases of node {name} to the others?",
+                    $"Move all {Screen.Count((drained.Owned ?? drained.Databases).Count, "database")} of node {name} "
+                        + "to the others?",
                     invocation.Again("--yes"));
                 OperationDescription done = await new OperationRun(invocation, grain).RunAsync(
                     $"draining {name}", () => grain.DrainNodeAsync(name, cancellationToken), cancellationToken);

@@ -69,7 +69,7 @@ internal static class ExportCommand
         TimeSpan elapsed = invocation.Host.Time.GetElapsedTime(started);
         if (path is null)
         {
-            invocation.Note($"exported {Screen.Number(records)} records in {Screen.Duration(elapsed)}");
+            invocation.Note($"exported {Screen.Count(records, "record")} in {Screen.Duration(elapsed)}");
         }
         else if (invocation.Json)
         {
@@ -85,7 +85,7 @@ internal static class ExportCommand
         else
         {
             await invocation.Host.Out.WriteLineAsync(
-                $"exported {Screen.Number(records)} records ({Screen.Bytes(bytes)}) to {path} "
+                $"exported {Screen.Count(records, "record")} ({Screen.Bytes(bytes)}) to {path} "
                 + $"in {Screen.Duration(elapsed)}");
         }
 

@@ -63,9 +63,10 @@ internal static class GarbageCommand
         }
 
         output.WriteLine(
-            $"{(outcome.DryRun ? "would delete" : "deleted")} {Screen.Number(outcome.Snapshots.Count)} snapshots and "
-            + $"{Screen.Number(outcome.Objects)} files of {Screen.Bytes(outcome.Bytes)}; "
-            + $"{Screen.Number(outcome.KeptSnapshots)} snapshots stay");
+            $"{(outcome.DryRun ? "would delete" : "deleted")} "
+            + $"{Screen.Count(outcome.Snapshots.Count, "snapshot")} and {Screen.Count(outcome.Objects, "file")} of "
+            + $"{Screen.Bytes(outcome.Bytes)}; {Screen.Count(outcome.KeptSnapshots, "snapshot")} "
+            + (outcome.KeptSnapshots == 1 ? "stays" : "stay"));
         return outcome.Stopped is { } why
             ? throw new UserError(
                 ExitCode.Failed,

@@ -134,7 +134,9 @@ internal static class ImportCommand
         {
             (true, true) => "nothing was imported",
             (true, false) => "whether all of it or nothing was imported is not known",
-            _ => $"{Screen.Number(outcome.Records)} records were written and are on the disk",
+            _ => outcome.Records == 1
+                ? "1 record was written and is on the disk"
+                : $"{Screen.Number(outcome.Records)} records were written and are on the disk",
         };
         return new UserError(
             interrupted ? ExitCode.Interrupted : known?.ExitCode ?? ExitCode.Failed,
@@ -176,7 +178,7 @@ internal static class ImportCommand
 
         TextWriter output = invocation.Host.Out;
         output.WriteLine(
-            $"imported {Screen.Number(outcome.Records)} records ({Screen.Bytes(outcome.Bytes)}) "
+            $"imported {Screen.Count(outcome.Records, "record")} ({Screen.Bytes(outcome.Bytes)}) "
             + $"into branch {target.Branch} of database {invocation.Database} "
             + $"in {Screen.Duration(elapsed)} ({Screen.Number((long)rate)} records/s)");
         if (check.MalformedCount == 0)
@@ -184,7 +186,7 @@ internal static class ImportCommand
             return;
         }
 
-        output.WriteLine($"skipped {Screen.Number(check.MalformedCount)} malformed records:");
+        output.WriteLine($"skipped {Screen.Count(check.MalformedCount, "malformed record")}:");
         foreach (MalformedRecord malformed in check.FirstMalformed)
         {
             output.WriteLine($"  {malformed}");

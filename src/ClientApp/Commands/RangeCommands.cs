@@ -75,7 +75,7 @@ internal static class RangeCommands
                 }
                 else
                 {
-                    await host.Out.WriteLineAsync($"removed {Screen.Number(cleared.Removed)} keys");
+                    await host.Out.WriteLineAsync($"removed {Screen.Count(cleared.Removed, "key")}");
                 }
 
                 return ExitCode.Ok;

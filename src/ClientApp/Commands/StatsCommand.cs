@@ -63,7 +63,8 @@ internal static class StatsCommand
         BranchSize size = branch.Size ?? new BranchSize(0, 0, 0, 0);
         List<(string, string)> facts =
         [
-            ("database", $"{database.Name} ({database.DatabaseId}), {database.Branches} stores, on {database.Node}"),
+            ("database", $"{database.Name} ({database.DatabaseId}), {Screen.Count(database.Branches, "store")}, "
+                + $"on {database.Node}"),
             ("branch", branch.Name),
             ("sequence", Screen.Number((long)figures.Sequence)),
             ("keys, estimated", Screen.Number(figures.EstimatedKeys)),
@@ -73,8 +74,8 @@ internal static class StatsCommand
             ("to compact", Screen.Bytes(figures.PendingCompactionBytes)),
             ("on disk", $"{Screen.Bytes(size.TotalBytes)}: {Screen.Bytes(size.SharedBytes)} shared, "
                 + $"{Screen.Bytes(size.UniqueBytes)} its own"),
-            ("writes since opened", $"{Screen.Number(figures.Writes)} in {Screen.Number(figures.WriteGroups)} groups, "
-                + $"{Screen.Number(figures.Syncs)} syncs"),
+            ("writes since opened", $"{Screen.Number(figures.Writes)} in {Screen.Count(figures.WriteGroups, "group")}, "
+                + Screen.Count(figures.Syncs, "sync")),
         ];
         facts.AddRange(More(figures));
         if (figures.Poisoned is { } why)

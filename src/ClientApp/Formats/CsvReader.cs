@@ -1,4 +1,5 @@
 using System.Buffers;
+using Branching.ClientApp.Terminal;
 
 namespace Branching.ClientApp.Formats;
 
@@ -51,7 +52,8 @@ internal sealed class CsvReader : RecordReader
         if (_fields.Count != _columns.Count)
         {
             int offset = _fields.Count > _columns.Count ? _fields[_columns.Count].Offset : Source.Line.Length;
-            return Fail(offset, $"{_fields.Count} fields; the header has {_columns.Count} columns");
+            string columns = Screen.Count(_columns.Count, "column");
+            return Fail(offset, $"{Screen.Count(_fields.Count, "field")}; the header has {columns}");
         }
 
         FieldRange key = _fields[_columns.KeyIndex];

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Branching.ClientApp.Terminal;
 
 namespace Branching.ClientApp.Formats;
 
@@ -52,7 +53,8 @@ internal sealed class TsvTableReader : RecordReader
             _fields[column] = new FieldRange(from, _decoded.WrittenCount - from, position);
             if (tab < 0 && column < _fields.Length - 1)
             {
-                return Fail(bytes.Length, $"{column + 1} fields; the header has {_fields.Length} columns");
+                string found = Screen.Count(column + 1, "field");
+                return Fail(bytes.Length, $"{found}; the header has {_fields.Length} columns");
             }
 
             if (tab < 0)

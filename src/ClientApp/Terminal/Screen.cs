@@ -105,8 +105,8 @@ internal sealed class Screen
     public static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 
     /// <summary>How many there are of something, for people.</summary>
-    public static string Count(long value, string singular)
-        => value == 1 ? $"1 {singular}" : $"{Number(value)} {singular}s";
+    public static string Count(long value, string singular, string? plural = null)
+        => value == 1 ? $"1 {singular}" : $"{Number(value)} {plural ?? singular + "s"}";
 
     /// <summary>A time for people, in UTC.</summary>
     public static string Time(DateTimeOffset time)

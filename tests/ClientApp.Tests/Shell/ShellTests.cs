@@ -137,7 +137,7 @@ public sealed class ShellTests : CliTest
 
         Assert.Equal(ExitCode.Refused, refused.ExitCode);
         Assert.Contains("hint: clear --yes\n", refused.Error, StringComparison.Ordinal);
-        Assert.Equal("removed 1 keys\n0\n", cleared.Output);
+        Assert.Equal("removed 1 key\n0\n", cleared.Output);
         Assert.Equal("dropped database shop\n", dropped.Output);
     }
 

@@ -20,7 +20,7 @@ internal sealed class ShellCompleter(ShellState state, RootCommand root, IShellN
     // A Tab that takes longer than this is worse than one that offers nothing.
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(2);
 
-    private static readonly string[] _branchOptions = ["--branch", "-b", "--from"];
+    private static readonly string[] _branchOptions = ["--branch", "-b"];
 
     private static readonly string[] _familyOptions = ["--column-family"];
 
@@ -73,7 +73,10 @@ internal sealed class ShellCompleter(ShellState state, RootCommand root, IShellN
             return Commands();
         }
 
-        if (_branchOptions.Contains(before[^1], StringComparer.Ordinal) && state.Database is { } own)
+        (Command Command, string Path)? meant = _resolver.Look(before);
+        bool isBranch = _branchOptions.Contains(before[^1], StringComparer.Ordinal)
+            || (before[^1] == "--from" && meant?.Path == "branch create"); // Elsewhere a key, or a place in a log.
+        if (isBranch && state.Database is { } own)
         {
             return await names.BranchesAsync(own, cancellationToken);
         }
@@ -95,7 +98,7 @@ internal sealed class ShellCompleter(ShellState state, RootCommand root, IShellN
                 return await names.DatabasesAsync(cancellationToken);
         }
 
-        return _resolver.Look(before) is var (command, path)
+        return meant is var (command, path)
             ? await ArgumentsAsync(command, path, typed, cancellationToken)
             : [];
     }

@@ -32,6 +32,11 @@ public sealed class ClusterProcessTests : CliTest
                 Assert.Equal($"value of {name}", got.Output.Trim());
             }
 
+            CliResult shell = await SucceedAsync(
+                "shell", "a/topic", "--cluster", Shared, "-c",
+                "put k 2; get k; use a; get k; begin; put k 3; commit; get k");
+            Assert.Equal("2\nvalue of a\n3\n", shell.Output);
+
             int first = await nodes[0].StopAsync();
             IReadOnlyDictionary<string, string> afterOne = await AgreeAsync(states => states["n0"] == "Dead");
             int[] others = [await nodes[1].StopAsync(), await nodes[2].StopAsync()];

@@ -25,6 +25,12 @@ internal interface ICommandWording
 
     /// <summary>The command that was typed, with more words at its end.</summary>
     string Again(IReadOnlyList<string> more);
+
+    /// <summary>What shows a command with its options.</summary>
+    string Help(IReadOnlyList<string> path);
+
+    /// <summary>How to come to a directory or a cluster, of which a shell has one as long as it is open.</summary>
+    string Elsewhere(string option);
 }
 
 /// <summary>

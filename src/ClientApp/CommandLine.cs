@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using System.Reflection;
 using Branching.ClientApp.Commands;
 using Branching.ClientApp.Demo;
@@ -36,10 +37,11 @@ internal static class CommandLine
     private static async Task<int> RunAsync(
         IReadOnlyList<string> arguments, CommandHost host, bool ownsSignals, CancellationToken cancellationToken)
     {
-        ParseResult parsed = CreateRoot(host).Parse(arguments, _parsing);
-        if (parsed.Errors.Count > 0 && parsed.Action is not HelpWithExamples)
+        ParseResult parsed = Parse(CreateRoot(host), arguments);
+        var invocation = new Invocation(host, parsed);
+        if (parsed.Action is not HelpWithExamples && UsageError(invocation, arguments) is { } wrong)
         {
-            return new Invocation(host, parsed).Report(UsageError(parsed));
+            return invocation.Report(wrong);
         }
 
         var configuration = new InvocationConfiguration
@@ -54,6 +56,24 @@ internal static class CommandLine
         int exitCode = await parsed.InvokeAsync(configuration, cancellationToken);
         await host.Out.FlushAsync(CancellationToken.None);
         return exitCode;
+    }
+
+    /// <summary>Reads a command line.</summary>
+    public static ParseResult Parse(Command root, IReadOnlyList<string> arguments) => root.Parse(arguments, _parsing);
+
+    /// <summary>The names of a command and of the groups it is in.</summary>
+    public static IReadOnlyList<string> PathOf(CommandResult command)
+    {
+        List<string> names = [];
+        for (SymbolResult? at = command; at is not null; at = at.Parent)
+        {
+            if (at is CommandResult { Command: not RootCommand } level)
+            {
+                names.Insert(0, level.Command.Name);
+            }
+        }
+
+        return names;
     }
 
     /// <summary>The command with all its subcommands.</summary>
@@ -129,27 +149,46 @@ internal static class CommandLine
         }
     }
 
-    private static UserError UsageError(ParseResult parsed)
+    private static UserError? UsageError(Invocation invocation, IReadOnlyList<string> arguments)
     {
-        string path = CommandPath(parsed.CommandResult.Command, parsed);
-        IEnumerable<string> messages = parsed.Errors.Select(
-            error => error.Message.ReplaceLineEndings(" ").TrimEnd('.'));
-        return new UserError(
-            ExitCode.Usage, string.Join("; ", messages.Distinct(StringComparer.Ordinal)), $"{path} --help");
-    }
-
-    private static string CommandPath(Command command, ParseResult parsed)
-    {
-        List<string> names = [];
-        for (System.CommandLine.Parsing.SymbolResult? at = parsed.CommandResult; at is not null; at = at.Parent)
+        ParseResult parsed = invocation.Parsed;
+        if (UnknownOption(parsed, arguments) is { } unknown)
         {
-            if (at is System.CommandLine.Parsing.CommandResult { Command: not RootCommand } level)
-            {
-                names.Insert(0, level.Command.Name);
-            }
+            OptionResult? taker = parsed.CommandResult.Children.OfType<OptionResult>()
+                .FirstOrDefault(option => option.Tokens.Any(token => token.Value == unknown));
+            return new UserError(
+                ExitCode.Usage,
+                taker is null
+                    ? $"'{unknown}' is no option of {parsed.CommandResult.Command.Name}"
+                    : $"{taker.Option.Name} needs a value, and '{unknown}' looks like an option",
+                $"{invocation.Help()} lists the options; a value like that is given as in: "
+                    + (taker is null ? $"-- {unknown}" : $"{taker.Option.Name}={unknown}"));
         }
 
-        return string.Join(' ', names.Prepend("branching"));
+        IEnumerable<string> messages = parsed.Errors.Select(
+            error => error.Message.ReplaceLineEndings(" ").TrimEnd('.'));
+        return parsed.Errors.Count == 0
+            ? null
+            : new UserError(
+                ExitCode.Usage, string.Join("; ", messages.Distinct(StringComparer.Ordinal)), invocation.Help());
+    }
+
+    /// <summary>
+    /// The first word that looks like an option and was not read as one. Taken as a value, as the parser takes it, a
+    /// mistyped <c>--if-absent</c> would be stored, and without its condition.
+    /// </summary>
+    private static string? UnknownOption(ParseResult parsed, IReadOnlyList<string> arguments)
+    {
+        if (parsed.CommandResult.Command is { Action: null })
+        {
+            return null; // A group: the parser's word about the name that is missing or wrong says more.
+        }
+
+        var known = parsed.Tokens.Where(token => token.Type == TokenType.Option).Select(token => token.Value)
+            .ToHashSet(StringComparer.Ordinal);
+        return arguments.TakeWhile(word => word != "--").FirstOrDefault(
+            word => word.Length > 2 && word.StartsWith("--", StringComparison.Ordinal)
+                && !known.Contains(word) && !known.Contains(word.Split('=', ':')[0]));
     }
 
     /// <summary>The usual help, then examples that work.</summary>

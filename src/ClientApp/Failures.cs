@@ -65,7 +65,7 @@ internal static class Failures
             FailureKind.BranchNotFound or FailureKind.ParentNotFound or FailureKind.BranchExists
                 => invocation.Command("branch", "list", database),
             FailureKind.ColumnFamilyNotFound =>
-                "import --create makes one; those that are there: " + invocation.Command("stats", database),
+                "column create makes one; those that are there: " + invocation.Command("column", "list", database),
             FailureKind.InvalidName =>
                 "names that do: my-shop.2 for a database, feature/search for a branch, users for a column family",
             FailureKind.RequestTooLarge => "larger values go in parts, under several keys",
@@ -89,7 +89,14 @@ internal static class Failures
             FailureKind.Refused when invocation.Parsed.CommandResult.Command.Name == "delete"
                 => "to delete it all the same: " + invocation.Again("--force"),
             FailureKind.Refused when invocation.Target is { Cluster: null, SharedStorage: null }
-                => "name its shared storage with --shared-storage DIR",
+                => invocation.Host.Wording is { } wording
+                    ? "name its shared storage: " + wording.Elsewhere(GlobalOptions.SharedStorageName)
+                    : "name its shared storage with --shared-storage DIR",
+
+            // Damage elsewhere has the same kind, and nobody reads across that: only the text tells.
+            FailureKind.Corruption when failure.Message.Contains("read across damage", StringComparison.Ordinal)
+                && invocation.Parsed.CommandResult.Command.Name == "changes"
+                => "to go on behind the damage: " + invocation.Again("--across-damage"),
             _ when failure.IsTransient => "try again",
             _ => null,
         };

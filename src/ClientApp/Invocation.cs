@@ -50,7 +50,20 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
     /// <summary>This command line, with more words at its end.</summary>
     public string Again(params IEnumerable<string> more) => Host.Wording is { } wording
         ? wording.Again([.. more])
-        : string.Join(' ', ["branching", .. Parsed.Tokens.Select(token => Quote(token.Value)), .. more]);
+        : string.Join(' ', Extend(["branching", .. Parsed.Tokens.Select(token => token.Value)], more).Select(Quote));
+
+    /// <summary>What shows this command with its options.</summary>
+    public string Help()
+    {
+        IReadOnlyList<string> path = CommandLine.PathOf(Parsed.CommandResult);
+        return Host.Wording is { } wording
+            ? wording.Help(path)
+            : string.Join(' ', ["branching", .. path, "--help"]);
+    }
+
+    /// <summary>Words with more at their end, but before a <c>--</c>: behind that nothing is an option.</summary>
+    public static IEnumerable<string> Extend(IReadOnlyCollection<string> words, IEnumerable<string> more)
+        => [.. words.TakeWhile(word => word != "--"), .. more, .. words.SkipWhile(word => word != "--")];
 
     /// <summary>A command line that works here: the same data directory or cluster as this one.</summary>
     public string Command(params IEnumerable<string> words)
@@ -60,23 +73,23 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
             return wording.Command([.. words]);
         }
 
-        IEnumerable<string> all = ["branching", .. words];
+        List<string> place = [];
         if (Target.Cluster is { } cluster)
         {
-            all = [.. all, "--cluster", cluster];
+            place.AddRange([GlobalOptions.ClusterName, cluster]);
         }
         else
         {
-            all = DataIsExplicit ? [.. all, "--data", Target.DataRoot] : all;
-            all = Parsed.GetResult(_globals.SharedStorage) is { Implicit: false }
-                ? [.. all, "--shared-storage", Target.SharedStorage!]
-                : all;
-            all = Parsed.GetResult(_globals.Backups) is { Implicit: false }
-                ? [.. all, "--backups", Target.Backups!]
-                : all;
+            place.AddRange(DataIsExplicit ? [GlobalOptions.DataName, Target.DataRoot] : []);
+            place.AddRange(Parsed.GetResult(_globals.SharedStorage) is { Implicit: false }
+                ? [GlobalOptions.SharedStorageName, Target.SharedStorage!]
+                : []);
+            place.AddRange(Parsed.GetResult(_globals.Backups) is { Implicit: false }
+                ? [GlobalOptions.BackupsName, Target.Backups!]
+                : []);
         }
 
-        return string.Join(' ', all.Select(Quote));
+        return string.Join(' ', Extend(["branching", .. words], place).Select(Quote));
     }
 
     /// <summary>
@@ -113,7 +126,7 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
             ? throw new UserError(
                 ExitCode.Failed,
                 "there is no shared storage, so there are no snapshots",
-                $"name a directory for them: {Again("--shared-storage", "DIR")}",
+                $"name a directory for them: {Elsewhere(GlobalOptions.SharedStorageName)}",
                 nameof(FailureKind.NotSupported))
             : ConnectAsync(cancellationToken);
 
@@ -123,7 +136,7 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
             ? throw new UserError(
                 ExitCode.Failed,
                 "there is no directory of backups",
-                $"name one: {Again("--backups", "DIR")}",
+                $"name one: {Elsewhere(GlobalOptions.BackupsName)}",
                 nameof(FailureKind.NotSupported))
             : ConnectAsync(cancellationToken);
 
@@ -173,6 +186,10 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
 
         return error.ExitCode;
     }
+
+    private string Elsewhere(string option) => Host.Wording is { } wording
+        ? wording.Elsewhere(option)
+        : Again(option, "DIR");
 
     private static string Quote(string word)
         => word.Length > 0 && word.All(

@@ -18,7 +18,7 @@ public sealed class ErrorTests : CliTest
         { "get nowhere k", ExitCode.NotFound, "nowhere", "branching databases" },
         { "get shop k --branch nowhere", ExitCode.NotFound, "nowhere", "branching branch list shop" },
         { "get shop nokey", ExitCode.NotFound, "has no key 'nokey'", "branching scan shop" },
-        { "get shop k --column-family nope", ExitCode.NotFound, "nope", "branching stats shop" },
+        { "get shop k --column-family nope", ExitCode.NotFound, "nope", "branching column list shop" },
         { "branch create shop x --from nowhere", ExitCode.NotFound, "nowhere", "branching branch list shop" },
         { "branch create shop ../x", ExitCode.Usage, "../x", "feature/search" },
         { "branch create shop taken", ExitCode.Precondition, "taken", "branching branch list shop" },
@@ -27,6 +27,13 @@ public sealed class ErrorTests : CliTest
         { "drop shop", ExitCode.Refused, "Nobody can be asked", "branching drop shop --yes" },
         { "put shop k", ExitCode.Usage, "no value was given", "branching put --help" },
         { "put shop k v --file x", ExitCode.Usage, "given twice", "branching put --help" },
+        { "put shop k --if-absnt", ExitCode.Usage, "'--if-absnt' is no option of put", "-- --if-absnt" },
+        { "get shop --hx", ExitCode.Usage, "'--hx' is no option of get", "branching get --help" },
+        { "merge shop k --if-presnt", ExitCode.Usage, "'--if-presnt' is no option", "-- --if-presnt" },
+        { "exists shop k --hx", ExitCode.Usage, "'--hx' is no option of exists", "-- --hx" },
+        { "branch create shop --lable", ExitCode.Usage, "'--lable' is no option of create", "-- --lable" },
+        { "put shop k v --if-value --x", ExitCode.Usage, "--if-value needs a value", "--if-value=--x" },
+        { "get shop k --column-family", ExitCode.Usage, "--column-family", "branching get --help" },
         { "put shop --hex xyz 00", ExitCode.Usage, "not hexadecimal", "6b6579" },
         { "put shop --hex --base64 00 00", ExitCode.Usage, "exclude each other", "leave one" },
         { "import shop nofile.tsv", ExitCode.NotFound, "no file 'nofile.tsv'", "check the path" },
@@ -69,6 +76,40 @@ public sealed class ErrorTests : CliTest
         Assert.Contains("no data directory", result.Error, StringComparison.Ordinal);
         Assert.Contains($"hint: branching create shop --data {Data}", result.Error, StringComparison.Ordinal);
         Assert.False(Directory.Exists(Data));
+    }
+
+    [Fact]
+    public async Task A_value_that_looks_like_an_option_is_given_behind_a_separator_or_an_equals_sign()
+    {
+        await SucceedAsync("create", "shop");
+
+        await SucceedAsync("put", "--data", Data, "shop", "--", "--key", "--text");
+        await SucceedAsync("put", "--data", Data, "--if-value=--text", "shop", "--", "--key", "-5");
+        await SucceedAsync("put", "shop", "number", "-5");
+        await RunWithInputAsync("piped"u8.ToArray(), "put", "shop", "file", "--file", "-");
+        CliResult refused = await RunAsync("put", "--data", Data, "shop", "--if-absent", "--", "--key", "1");
+
+        Assert.Equal("--key\t-5\nfile\tpiped\nnumber\t-5\n", (await SucceedAsync("scan", "shop")).Output);
+        Assert.Contains(
+            $"hint: branching get shop --branch main --data {Data} -- --key\n",
+            refused.Error,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Damage_in_a_change_log_is_told_with_the_option_that_reads_across_it()
+    {
+        using var host = new CommandHost { Input = Stream.Null, Output = Stream.Null, Error = TextWriter.Null };
+        RootCommand root = CommandLine.CreateRoot(host);
+        var changes = new Invocation(host, CommandLine.Parse(root, ["changes", "shop"]));
+        var damaged = new BranchingException(
+            FailureKind.Corruption, "Nothing was passed over; ask to read across damage to go on behind it.");
+        var other = new BranchingException(FailureKind.Corruption, "The catalog is damaged.");
+
+        Assert.Equal(
+            "to go on behind the damage: branching changes shop --across-damage",
+            Failures.Describe(damaged, changes)!.Hint);
+        Assert.Null(Failures.Describe(other, changes)!.Hint);
     }
 
     [Fact]

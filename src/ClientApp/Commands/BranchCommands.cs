@@ -8,6 +8,9 @@ namespace Branching.ClientApp.Commands;
 /// <summary><c>branch create</c>, <c>list</c>, <c>tree</c>, <c>show</c> and <c>delete</c>.</summary>
 internal static class BranchCommands
 {
+    /// <summary>The name of the argument that names a branch.</summary>
+    public const string BranchName = "NAME";
+
     public static Command Create(CommandHost host) => new ExampledCommand(
         "branch",
         "Create, list, show and delete branches.",
@@ -207,7 +210,7 @@ internal static class BranchCommands
             });
     }
 
-    private static Argument<string> Name() => new("NAME") { Description = "Name of the branch." };
+    private static Argument<string> Name() => new(BranchName) { Description = "Name of the branch." };
 
     private static IEnumerable<(string Name, string Value)> Facts(
         BranchDescription branch, IReadOnlyList<BranchDescription> children, bool shared)

@@ -59,7 +59,7 @@ internal static partial class KeyCommands
 
                 if (!taken.Found)
                 {
-                    throw NoKey(invocation, branch, keyBytes, notation);
+                    throw NoKey(invocation, branch, name, keyBytes, notation);
                 }
 
                 await WriteValueAsync(host, taken.Value, notation, parsed.GetValue(raw), cancellationToken);

@@ -60,7 +60,7 @@ internal static partial class KeyCommands
 
                 if (!found.Found)
                 {
-                    throw NoKey(invocation, store, keyBytes, notation);
+                    throw NoKey(invocation, store, parsed.GetValue(family), keyBytes, notation);
                 }
 
                 await WriteValueAsync(host, found.Value, notation, parsed.GetValue(raw), cancellationToken);
@@ -75,11 +75,14 @@ internal static partial class KeyCommands
             });
     }
 
-    private static UserError NoKey(Invocation invocation, string branch, byte[] key, ByteNotation notation) => new(
+    private static UserError NoKey(
+        Invocation invocation, string branch, string? family, byte[] key, ByteNotation notation) => new(
         ExitCode.NotFound,
         $"branch {branch} of database {invocation.Database} has no key '{ByteText.ToLine(key, notation)}'",
-        invocation.Command("scan", invocation.Database!, "--branch", branch, "--limit", "10"),
+        invocation.Command(["scan", invocation.Database!, "--branch", branch, .. In(family), "--limit", "10"]),
         "KeyNotFound");
+
+    private static string[] In(string? family) => family is null ? [] : ["--column-family", family];
 
     private static async Task WriteValueAsync(
         CommandHost host, ReadOnlyMemory<byte> value, ByteNotation notation, bool raw,
@@ -182,7 +185,7 @@ internal static partial class KeyCommands
             throw new UserError(
                 ExitCode.Usage,
                 value is null ? "no value was given" : "the value was given twice: as an argument and with --file",
-                "branching put --help");
+                invocation.Help());
         }
 
         if (value is not null)
@@ -292,6 +295,7 @@ internal static partial class KeyCommands
             Invocation invocation, string branch, WriteOperation operation, WritePrecondition condition)
         {
             string key = ByteText.ToLine(operation.Key.Span);
+            string[] where = ["--branch", branch, .. In(operation.ColumnFamily)];
             string why = condition.Kind switch
             {
                 WritePreconditionKind.KeyAbsent => "has a value already",
@@ -301,7 +305,9 @@ internal static partial class KeyCommands
             return new UserError(
                 ExitCode.Precondition,
                 $"nothing was changed: key '{key}' {why}",
-                invocation.Command("get", invocation.Database!, key, "--branch", branch),
+                invocation.Command(key.StartsWith('-')
+                    ? ["get", invocation.Database!, .. where, "--", key]
+                    : ["get", invocation.Database!, key, .. where]),
                 "PreconditionFailed");
         }
     }

@@ -194,7 +194,7 @@ internal static class ScheduleCommands
             ParseResult parsed = invocation.Parsed;
             if (All.Cast<Option>().All(option => parsed.GetResult(option) is null))
             {
-                throw new UserError(ExitCode.Usage, "nothing to change was named", "branching schedule set --help");
+                throw new UserError(ExitCode.Usage, "nothing to change was named", invocation.Help());
             }
 
             return new SnapshotPolicy(

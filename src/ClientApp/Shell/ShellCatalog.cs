@@ -1,3 +1,5 @@
+using System.CommandLine;
+
 namespace Branching.ClientApp.Shell;
 
 /// <summary>A command that only the shell has.</summary>
@@ -64,12 +66,35 @@ internal static class ShellCatalog
         "branch list", "branch tree", "branch show", "column list",
         "snapshot list", "snapshot show", "snapshot verify", "schedule show",
         "cluster nodes", "cluster databases", "cluster failovers", "cluster quarantine",
-        "backup list", "backup verify", "backup show",
+        "backup list", "backup verify", "backup show", "backup export",
         "changes", "changes list", "changes show", "changes follow", "changes validate", "changes stats",
         "open",
     ], StringComparer.Ordinal);
 
-    /// <summary>Whether a command changes nothing.</summary>
-    public static bool OnlyReads(string path, IReadOnlyList<string> rest)
-        => _reading.Contains(path) || rest.Contains("--dry-run", StringComparer.Ordinal);
+    // Options that keep a command from changing anything.
+    private static readonly string[] _trials = ["--dry-run", "--verify-only"];
+
+    // Commands that change something only when one of these options is given.
+    private static readonly Dictionary<string, string[]> _changingWith = new(StringComparer.Ordinal)
+    {
+        ["changes consumers"] = ["--create", "--acknowledge", "--remove"],
+    };
+
+    /// <summary>Whether a command changes nothing but the file that it is told to write to.</summary>
+    public static bool OnlyReads(string path, ParseResult parsed)
+    {
+        if (_reading.Contains(path))
+        {
+            return true;
+        }
+
+        // What the words mean is not known when they cannot be read.
+        IList<Option> options = parsed.CommandResult.Command.Options;
+        return parsed.Errors.Count == 0
+            && (options.OfType<Option<bool>>().Any(
+                    option => _trials.Contains(option.Name, StringComparer.Ordinal) && parsed.GetValue(option))
+                || (_changingWith.TryGetValue(path, out string[]? changing) && !options.Any(
+                    option => changing.Contains(option.Name, StringComparer.Ordinal)
+                        && parsed.GetResult(option) is { Implicit: false })));
+    }
 }

@@ -77,7 +77,7 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
     {
         ResolvedCommand resolved = new ShellResolver(_root, state).Resolve(words);
         bool isHelp = resolved.Rest is ["--help"];
-        if (!isHelp && state.Options.ReadOnly && !ShellCatalog.OnlyReads(resolved.Path, resolved.Rest))
+        if (!isHelp && state.Options.ReadOnly && !ShellCatalog.OnlyReads(resolved.Path, resolved.Parsed))
         {
             throw ReadOnly(resolved.Path);
         }
@@ -98,7 +98,7 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
 
         if (exitCode == ExitCode.Ok && !isHelp)
         {
-            state.LeaveIfGone([.. resolved.Path.Split(' '), .. resolved.Rest]);
+            state.LeaveIfGone(resolved);
         }
 
         return exitCode;
@@ -277,6 +277,10 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
         public string Command(IReadOnlyList<string> words) => resolver.Shorten(words);
 
         public string Again(IReadOnlyList<string> more)
-            => string.Join(' ', typed.Concat(more).Select(ShellWords.Quote));
+            => string.Join(' ', Invocation.Extend(typed, more).Select(ShellWords.Quote));
+
+        public string Help(IReadOnlyList<string> path) => string.Join(' ', path.Prepend("help"));
+
+        public string Elsewhere(string option) => $"open another shell with {option} DIR";
     }
 }

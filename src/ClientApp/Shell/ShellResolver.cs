@@ -8,8 +8,15 @@ namespace Branching.ClientApp.Shell;
 /// <param name="Path">Its name with those of the groups it is in.</param>
 /// <param name="Rest">What was typed after that.</param>
 /// <param name="Arguments">The words for the command line: with the database and branch in use.</param>
+/// <param name="Parsed">What the command line makes of them; not to be invoked.</param>
 internal sealed record ResolvedCommand(
-    Command Command, string Path, IReadOnlyList<string> Rest, IReadOnlyList<string> Arguments);
+    Command Command, string Path, IReadOnlyList<string> Rest, IReadOnlyList<string> Arguments, ParseResult Parsed)
+{
+    /// <summary>The word given for an argument; null: none.</summary>
+    public string? ValueOf(string argument)
+        => Command.Arguments.FirstOrDefault(one => one.Name == argument) is { } found
+            && Parsed.GetResult(found)?.Tokens is [var word] ? word.Value : null;
+}
 
 /// <summary>
 /// Turns words of the shell into those of the command line: every command is the one of the same name there, with the
@@ -17,11 +24,6 @@ internal sealed record ResolvedCommand(
 /// </summary>
 internal sealed class ShellResolver(RootCommand root, ShellState state)
 {
-    private static readonly string[] _targets =
-    [
-        GlobalOptions.DataName, GlobalOptions.ClusterName, GlobalOptions.SharedStorageName, GlobalOptions.BackupsName,
-    ];
-
     private static readonly string[] _help = ["--help", "-h", "-?"];
 
     /// <summary>Resolves one command.</summary>
@@ -41,11 +43,14 @@ internal sealed class ShellResolver(RootCommand root, ShellState state)
         }
 
         string[] options = [.. rest.TakeWhile(word => word != "--")];
-        if (Array.Find(options, IsTarget) is { } target)
+        ParseResult given = CommandLine.Parse(root, [.. path, .. rest]);
+        var globals = GlobalOptions.Of(given);
+        Option[] targets = [globals.Data, globals.Cluster, globals.SharedStorage, globals.Backups];
+        if (Array.Find(targets, option => IsGiven(option, given)) is { } target)
         {
             throw new UserError(
                 ExitCode.Usage,
-                $"{target.Split('=')[0]} cannot change inside the shell: it works where it was opened",
+                $"{target.Name} cannot change inside the shell: it works where it was opened",
                 "open another shell with it");
         }
 
@@ -53,10 +58,13 @@ internal sealed class ShellResolver(RootCommand root, ShellState state)
         if (options.Any(word => _help.Contains(word, StringComparer.Ordinal))
             || (command.Subcommands.Count > 0 && command.Action is null))
         {
-            return new ResolvedCommand(command, name, ["--help"], [.. path, "--help"]);
+            return Resolved(["--help"], [.. path, "--help"]);
         }
 
-        return new ResolvedCommand(command, name, rest, [.. path, .. Added(command, path[0], options), .. rest]);
+        return Resolved(rest, [.. path, .. Added(command, path[0], given), .. rest]);
+
+        ResolvedCommand Resolved(string[] more, string[] arguments)
+            => new(command, name, more, arguments, CommandLine.Parse(root, arguments));
     }
 
     /// <summary>The command that a line means, without putting anything in; null when none.</summary>
@@ -108,11 +116,8 @@ internal sealed class ShellResolver(RootCommand root, ShellState state)
         => command.Arguments.Count > 0 && command.Arguments[0].Name == CommonSymbols.DatabaseName
             && !ShellCatalog.NamesItsDatabase.Contains(first);
 
-    private static bool IsTarget(string word)
-        => _targets.Any(name => word == name || word.StartsWith(name + "=", StringComparison.Ordinal));
-
     /// <summary>What goes between a command and what was typed after it.</summary>
-    private List<string> Added(Command command, string first, string[] options)
+    private List<string> Added(Command command, string first, ParseResult given)
     {
         List<string> added = [.. state.Options.Globals];
         if (TakesDatabase(command, first))
@@ -122,20 +127,20 @@ internal sealed class ShellResolver(RootCommand root, ShellState state)
 
         // Only where one branch is meant: where several may be named, none is a choice of its own.
         if (command.Options.OfType<Option<string>>().FirstOrDefault(option => option.Name == "--branch") is { } branch
-            && !IsGiven(branch, options))
+            && !IsGiven(branch, given))
         {
             added.AddRange(["--branch", state.Branch]);
         }
 
         if (command is { Name: "create", Parents: var parents } && parents.Any(parent => parent.Name == "branch")
             && command.Options.FirstOrDefault(option => option.Name == "--from") is { } from
-            && !IsGiven(from, options))
+            && !IsGiven(from, given))
         {
             added.AddRange(["--from", state.Branch]);
         }
 
-        if (state.Options.Yes && command.Options.Any(option => option.Name == "--yes")
-            && !options.Contains("--yes", StringComparer.Ordinal) && !options.Contains("-y", StringComparer.Ordinal))
+        if (state.Options.Yes && command.Options.FirstOrDefault(option => option.Name == "--yes") is { } yes
+            && !IsGiven(yes, given))
         {
             added.Add("--yes");
         }
@@ -143,10 +148,9 @@ internal sealed class ShellResolver(RootCommand root, ShellState state)
         return added;
     }
 
-    private static bool IsGiven(Option option, string[] options)
-        => option.Aliases.Append(option.Name).Any(name => options.Any(word => word == name
-            || word.StartsWith(name + "=", StringComparison.Ordinal)
-            || word.StartsWith(name + ":", StringComparison.Ordinal)));
+    // The parser's answer: it knows every way to write an option, -btopic too.
+    private static bool IsGiven(Option option, ParseResult given)
+        => given.GetResult(option) is { Implicit: false };
 
     private UserError Unknown(string word)
     {

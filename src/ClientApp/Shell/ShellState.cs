@@ -1,3 +1,4 @@
+using Branching.ClientApp.Commands;
 using Branching.Grains;
 
 namespace Branching.ClientApp.Shell;
@@ -77,14 +78,15 @@ internal sealed class ShellState(Invocation invocation, ISession session, ShellO
     }
 
     /// <summary>Forgets a database that was dropped, or goes to its main store when a branch was deleted.</summary>
-    public void LeaveIfGone(IReadOnlyList<string> words)
+    /// <param name="done">A command that has succeeded.</param>
+    public void LeaveIfGone(ResolvedCommand done)
     {
-        if (words is ["drop", string database, ..] && database == Database)
+        if (done.Path == "drop" && done.ValueOf(CommonSymbols.DatabaseName) == Database)
         {
             Database = null;
             Branch = BranchKey.Main;
         }
-        else if (words is ["branch", "delete", string branch, ..] && branch == Branch)
+        else if (done.Path == "branch delete" && done.ValueOf(BranchCommands.BranchName) == Branch)
         {
             Branch = BranchKey.Main;
         }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using Branching.RocksDb.Interop;
 
 namespace Branching.RocksDb;
@@ -5,6 +7,9 @@ namespace Branching.RocksDb;
 /// <content>The log, statistics and background work.</content>
 public sealed unsafe partial class RocksDatabase
 {
+    // Of RocksDB's own log file; the line about an error is written right after it, so it is near the end.
+    private const int LogTailBytes = 64 << 10;
+
     // How often manual compaction was disabled; RocksDB keeps the same number but does not guard it.
     private int _manualCompactionHolds;
 
@@ -12,6 +17,27 @@ public sealed unsafe partial class RocksDatabase
     /// <see cref="DatabaseOptions.StatisticsEnabled"/>.</summary>
     public StatisticsSnapshot? GetStatisticsSnapshot() =>
         GetStatistics() is { } text ? StatisticsSnapshot.Parse(text) : null;
+
+    /// <summary>The last failure of a flush or compaction since the database was opened; <see langword="null"/>: there
+    /// was none. While there was none it asks one property and reads nothing.</summary>
+    /// <remarks>The C API tells only how many there were, so the cause is taken from RocksDB's own <c>LOG</c>; where it
+    /// is not there (no such file, log level above error), the status is <see cref="RocksDbStatus.Unknown"/>.</remarks>
+    public RocksDbException? FindBackgroundFailure()
+    {
+        const string Operation = "flush or compaction in the background";
+        if (!TryGetIntProperty("rocksdb.background-errors", out ulong errors) || errors == 0)
+        {
+            return null;
+        }
+
+        return ReadBackgroundError() is { } text
+            ? new RocksDbException(NativeError.Classify(text), Operation, Path, text)
+            : new RocksDbException(
+                RocksDbStatus.Unknown,
+                Operation,
+                Path,
+                string.Create(CultureInfo.InvariantCulture, $"{errors} errors, which RocksDB's LOG there may name"));
+    }
 
     /// <summary>Reads the batches of the log from a sequence on. The caller disposes the answer.</summary>
     /// <param name="sequence">The first batch is the one with this write; when that log is deleted already, the next
@@ -88,6 +114,34 @@ public sealed unsafe partial class RocksDatabase
     /// 11.8.</exception>
     public void ContinueBackgroundWork() =>
         CallOptional("rocksdb_continue_background_work", "RocksDB 11.8", "continuation");
+
+    /// <summary>What RocksDB wrote of its last background error into its own log.</summary>
+    private string? ReadBackgroundError()
+    {
+        // "Waiting after background compaction error: IO error: …, Accumulated background error counts: 1"
+        const string Before = "Waiting after background ", Error = " error: ", After = ", Accumulated background error";
+        string tail;
+        try
+        {
+            using FileStream log = new(
+                System.IO.Path.Combine(Path, "LOG"),
+                FileMode.Open,
+                FileAccess.Read,
+                FileShare.ReadWrite | FileShare.Delete);
+            log.Seek(-Math.Min(log.Length, LogTailBytes), SeekOrigin.End);
+            using StreamReader reader = new(log, Encoding.UTF8);
+            tail = reader.ReadToEnd();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null; // The error is told without its text.
+        }
+
+        int line = tail.LastIndexOf(Before, StringComparison.Ordinal);
+        int start = line < 0 ? -1 : tail.IndexOf(Error, line, StringComparison.Ordinal);
+        int end = start < 0 ? -1 : tail.IndexOf(After, start, StringComparison.Ordinal);
+        return end < 0 ? null : tail[(start + Error.Length)..end];
+    }
 
     /// <summary>RocksDB compacts nothing then, and does not say so.</summary>
     private void RequireManualCompaction(ColumnFamily family)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Branching.RocksDb;
 
 namespace Branching.Storage;
 
@@ -6,7 +7,6 @@ namespace Branching.Storage;
 public sealed partial class LocalStore
 {
     private readonly Dictionary<string, Func<long>> _openItems = new(StringComparer.Ordinal);
-    private StorageException? _backgroundFailure;
 
     /// <summary>Looks at everything that can be wrong. Blocking: makes and removes a small file beside the store's.
     /// </summary>
@@ -14,6 +14,7 @@ public sealed partial class LocalStore
     public StoreHealthReport Examine() => Inside("Examine", () =>
     {
         List<string> causes = [];
+        LookForBackgroundFailure();
         StorageException? poison = Volatile.Read(ref _poison);
         if (poison is not null)
         {
@@ -34,11 +35,7 @@ public sealed partial class LocalStore
     public void ProveWrites()
     {
         ThrowIfPoisoned();
-        try
-        {
-            _seams.ProbeDirectory(Directory);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        if (ProbeFails() is { } e)
         {
             throw LocalStoreFailure.From(e, $"Writing to {Directory}, where {Label} is,");
         }
@@ -121,13 +118,32 @@ public sealed partial class LocalStore
         }
     }
 
-    /// <summary>Notes how a flush in the background ended.</summary>
-    private void NoteBackgroundFlush(StorageException? failure)
+    /// <summary>Poisons the store when RocksDB failed at a flush or a compaction, whoever began it. Cheap while it did
+    /// not. Called inside the store.</summary>
+    /// <remarks>RocksDB itself goes on taking writes after some of these errors, and tells nobody of them. What it
+    /// mends by itself counts too: only a reopening shows that all is well again.</remarks>
+    private void LookForBackgroundFailure()
     {
-        Volatile.Write(ref _backgroundFailure, failure);
-        if (failure is not null)
+        if (Volatile.Read(ref _poison) is null && !IsReadOnly && _database.FindBackgroundFailure() is { } e)
         {
-            EventsIfAny.NoteFailure(Label, failure);
+            Poison(e.Status == RocksDbStatus.Unknown && ProbeFails() is { } cause
+                ? LocalStoreFailure.From(cause, $"Work of RocksDB on {Label}")
+                : LocalStoreFailure.From(e, $"Work of RocksDB on {Label}"));
+        }
+    }
+
+    /// <summary>Why the directory takes no files, if so: on a full disk RocksDB cannot write down either what it
+    /// failed at.</summary>
+    private Exception? ProbeFails()
+    {
+        try
+        {
+            _seams.ProbeDirectory(Directory);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return e;
         }
     }
 
@@ -140,11 +156,7 @@ public sealed partial class LocalStore
 
     private void AddDirectoryCause(List<string> causes)
     {
-        try
-        {
-            _seams.ProbeDirectory(Directory);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        if (ProbeFails() is { } e)
         {
             causes.Add($"its directory {Directory} cannot be written: {e.Message}");
         }
@@ -152,11 +164,6 @@ public sealed partial class LocalStore
 
     private void AddEngineCauses(List<string> causes)
     {
-        if (Volatile.Read(ref _backgroundFailure) is { } failure)
-        {
-            causes.Add(failure.Message);
-        }
-
         if (Property("rocksdb.background-errors") is > 0 and var errors)
         {
             causes.Add($"RocksDB met {errors} errors in flushes and compactions since it was opened");

@@ -28,20 +28,28 @@ public sealed partial class LocalStore
         ThrowIfPoisoned();
         Volatile.Write(ref _tailBytes, 0);
         SyncChangeLog();
-        _database.Flush(family: null, wait: true);
+        FlushOrPoison(wait: true);
         return true;
     });
 
     /// <summary>Compacts a range: rewrites its files without what was deleted. Blocking, maybe long.</summary>
+    /// <exception cref="StorageException">Among others <see cref="FailureKind.Poisoned"/>: the compaction failed, or
+    /// the store had failed before.</exception>
     public void Compact(string? columnFamily, KeyRange range)
     {
         CheckRange(range);
         Inside("Compact", () =>
         {
             ThrowIfReadOnly();
+            ThrowIfPoisoned();
+
             // RocksDB's upper bound is inclusive: one key too many is compacted, which changes no content.
             _database.CompactRange(
                 Family(columnFamily), range.From.Span, !range.From.IsEmpty, range.To.Span, !range.To.IsEmpty);
+
+            // Its C function answers nothing, not even that it failed.
+            LookForBackgroundFailure();
+            ThrowIfPoisoned();
             return true;
         });
     }
@@ -121,6 +129,7 @@ public sealed partial class LocalStore
     {
         WithdrawExpired();
         Volatile.Read(ref _changes)?.Maintain();
+        LookForBackgroundFailureIfOpen();
 
         // A store that has gone quiet is made ready to be branched or reopened without a long replay.
         long tail = TailBytes;
@@ -132,6 +141,21 @@ public sealed partial class LocalStore
         }
 
         _tailSeenByTick = tail;
+    }
+
+    private void LookForBackgroundFailureIfOpen()
+    {
+        if (_gate.TryEnter())
+        {
+            try
+            {
+                LookForBackgroundFailure();
+            }
+            finally
+            {
+                _gate.Exit();
+            }
+        }
     }
 
     /// <summary>Memory of unflushed writes, in bytes: all of it, and the part a flush would set in motion.</summary>
@@ -173,22 +197,34 @@ public sealed partial class LocalStore
             if (Health.IsHealthy && !IsReadOnly)
             {
                 Volatile.Write(ref _tailBytes, 0);
-                _database.Flush(family: null, wait: false);
+                FlushOrPoison(wait: false);
                 Interlocked.Increment(ref _flushes);
-                NoteBackgroundFlush(null);
             }
         }
         catch (RocksDbException e)
         {
-            NoteBackgroundFlush(LocalStoreFailure.From(e, $"Flushing {Label} in the background"));
-
-            // The log still holds everything. RocksDB refuses writes from here on, and the next one says so.
+            // The log still holds everything.
             _logger.BackgroundFlushFailed(Label, e);
         }
         finally
         {
             Volatile.Write(ref _flushSent, 0);
             _gate.Exit();
+        }
+    }
+
+    private void FlushOrPoison(bool wait)
+    {
+        try
+        {
+            _database.Flush(family: null, wait);
+        }
+        catch (RocksDbException e) when (e.Status is RocksDbStatus.IOError or RocksDbStatus.NoSpace
+            or RocksDbStatus.PathNotFound or RocksDbStatus.PermissionDenied or RocksDbStatus.TooManyOpenFiles
+            or RocksDbStatus.Corruption)
+        {
+            Poison(LocalStoreFailure.From(e, $"Flushing {Label}"));
+            throw;
         }
     }
 

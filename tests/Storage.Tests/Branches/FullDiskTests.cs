@@ -6,30 +6,22 @@ namespace Branching.Storage.Tests.Branches;
 /// <summary>
 /// A file system that is really full, where this user may mount one.
 /// </summary>
-public sealed class FullDiskTests : IDisposable
+public sealed class FullDiskTests
 {
-    private readonly string _mount = Directory.CreateTempSubdirectory("branching-full-").FullName;
-
-    public void Dispose()
-    {
-        Assert.True(ChildProcess.Succeeds(out string answer, "umount", _mount), answer);
-        Directory.Delete(_mount, recursive: true);
-    }
-
     [MountingFact]
     public async Task A_branch_refused_by_a_full_disk_leaves_nothing_and_succeeds_once_there_is_room()
     {
-        Mount("24m");
-        await using DataRoot root = await DataRoot.OpenAsync(TemporaryRoot.OptionsFor(Path.Combine(_mount, "root")));
+        using TemporaryDisk disk = new("24m");
+        await using DataRoot root = await DataRoot.OpenAsync(TemporaryRoot.OptionsFor(Path.Combine(disk.Path, "root")));
         Database shop = await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
         await shop.PutAsync("main", "a", "1");
-        string filler = Path.Combine(_mount, "filler");
-        Fill(filler);
+        string filler = Path.Combine(disk.Path, "filler");
+        TemporaryDisk.Fill(filler);
 
         FailureKind kind = await DatabaseShortcuts.KindOfAsync(() => shop.BranchAsync("b"));
 
         Assert.Equal(FailureKind.DiskFull, kind);
-        Assert.Empty(Directory.GetFileSystemEntries(Path.Combine(_mount, "root", "databases", "shop", "building")));
+        Assert.Empty(Directory.GetFileSystemEntries(Path.Combine(disk.Path, "root", "databases", "shop", "building")));
         Assert.Equal("a=1", await shop.ReadAllAsync("main"));
         File.Delete(filler);
         await shop.BranchAsync("b");
@@ -39,14 +31,14 @@ public sealed class FullDiskTests : IDisposable
     [MountingFact]
     public async Task A_log_that_met_a_full_disk_ends_no_process_and_the_next_process_has_every_acknowledged_write()
     {
-        Mount("24m");
-        string directory = Path.Combine(_mount, "root");
+        using TemporaryDisk disk = new("24m");
+        string directory = Path.Combine(disk.Path, "root");
         await using (DataRoot root = await DataRoot.OpenAsync(TemporaryRoot.OptionsFor(directory)))
         {
             await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
         }
 
-        await File.WriteAllBytesAsync(Path.Combine(_mount, "filler"), new byte[12 << 20]);
+        await File.WriteAllBytesAsync(Path.Combine(disk.Path, "filler"), new byte[12 << 20]);
 
         Ended ended = await ChildProcess.RunAsync(ChildProcess.Storage(directory, "fill-disk"));
 
@@ -78,25 +70,4 @@ public sealed class FullDiskTests : IDisposable
 
     private static string Said(IReadOnlyList<string> lines, string prefix) =>
         Assert.Single(lines, line => line.StartsWith(prefix, StringComparison.Ordinal))[prefix.Length..];
-
-    private static void Fill(string path)
-    {
-        using FileStream file = new(path, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
-        byte[] block = new byte[4096];
-        try
-        {
-            while (true)
-            {
-                file.Write(block);
-            }
-        }
-        catch (IOException)
-        {
-            // Full: what the test needs.
-        }
-    }
-
-    private void Mount(string size) => Assert.True(
-        ChildProcess.Succeeds(out string answer, "mount", "-t", "tmpfs", "-o", $"size={size}", "tmpfs", _mount),
-        answer);
 }

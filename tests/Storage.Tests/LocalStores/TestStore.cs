@@ -12,10 +12,17 @@ internal sealed class TestStore : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly LocalStoreSeams _seams;
 
+    /// <param name="configure">Changes the options before they are used.</param>
+    /// <param name="time">The clock; the system's when absent.</param>
+    /// <param name="seams">Steps that are replaced; the real ones when absent.</param>
+    /// <param name="parent">Where the store's directory is made; among temporary files when absent.</param>
     public TestStore(
-        Action<StorageOptions>? configure = null, TimeProvider? time = null, LocalStoreSeams? seams = null)
+        Action<StorageOptions>? configure = null, TimeProvider? time = null, LocalStoreSeams? seams = null,
+        string? parent = null)
     {
-        Root = Directory.CreateTempSubdirectory("branching-store-").FullName;
+        Root = parent is null
+            ? Directory.CreateTempSubdirectory("branching-store-").FullName
+            : Directory.CreateDirectory(Path.Combine(parent, "branching-store")).FullName;
         StorageOptions options = new() { DataRoot = Root, BlockCacheBytes = 8 << 20 };
         configure?.Invoke(options);
         _time = time ?? TimeProvider.System;

@@ -6,6 +6,8 @@ namespace Branching.RocksDb;
 /// <content>Table files from outside, and what ranges take.</content>
 public sealed unsafe partial class RocksDatabase
 {
+    private const string SizesWithFlags = "rocksdb_approximate_sizes_cf_with_flags";
+
     /// <summary>Takes table files of a <see cref="SstFileWriter"/> into a family, all or none. Durable on
     /// return.</summary>
     /// <param name="family">The family.</param>
@@ -40,6 +42,9 @@ public sealed unsafe partial class RocksDatabase
         NativeError.ThrowIfSet(
             error, $"ingestion of {paths.Length} files into column family '{family.Name}'", Path);
     }
+
+    /// <summary>Whether <see cref="ApproximateSizes"/> can include memtables with the library that is loaded.</summary>
+    public static bool SizesIncludeMemtables => OptionalNative.TryGet(SizesWithFlags, out _);
 
     /// <summary>About how many bytes of table files the keys of each range take.</summary>
     /// <param name="family">The family.</param>
@@ -155,7 +160,7 @@ public sealed unsafe partial class RocksDatabase
         const byte MemtablesAndFiles = 3; // rocksdb_size_approximation_flags_* of rocksdb/c.h.
         var ask = (delegate* unmanaged<
             nint, nint, int, byte**, nuint*, byte**, nuint*, byte, ulong*, nint*, void>)OptionalNative.Get(
-            "rocksdb_approximate_sizes_cf_with_flags", "RocksDB 9.5");
+            SizesWithFlags, "RocksDB 9.5");
         ParentReference held = ParentReference.Take(family); // Which holds the database.
         try
         {

@@ -3,38 +3,70 @@ using Branching.RocksDb;
 
 namespace Branching.Storage;
 
-/// <content>How much there is: exactly, by reading it, and about, without.</content>
+/// <content>How much there is: exactly, by reading it, and about, by what RocksDB keeps account of.</content>
 public sealed partial class LocalStore
 {
-    // An estimate of a range reads so many keys at first: a range that has no more is known exactly.
-    private const int SampledKeys = 1000;
-
     /// <summary>Counts the keys of a range by reading them all. Exact for one view. Blocking.</summary>
     /// <exception cref="OperationCanceledException">Cancelled meanwhile.</exception>
     public long Count(string? columnFamily, KeyRange range, CancellationToken cancellationToken) =>
-        Count(columnFamily, range, long.MaxValue, cancellationToken).Count;
+        Walk(columnFamily, range, long.MaxValue, cancellationToken).Keys;
 
-    /// <summary>About how many keys a column family holds. No key is read.</summary>
+    /// <summary>About how many bytes a range takes: its share of table files, and what is not flushed yet.</summary>
     /// <remarks>
-    /// Overwrites that are not compacted yet count twice; a delete counts minus one even where it deleted nothing. The
-    /// properties of table files that are not open are read from the disk.
+    /// Of tables compressed, as it is stored, and with data of deleted keys until a compaction has removed them. What is
+    /// not flushed counts beside tables from RocksDB 9.5 on. An older library cannot tell: there it counts only where
+    /// no table has anything of the range, as the lengths of its keys and values, of which ten thousand are read at
+    /// most and more are supposed to be alike.
     /// </remarks>
-    public long EstimateCount(string? columnFamily) => Answered("Count", () =>
+    /// <exception cref="StorageException">As <see cref="Scan"/>.</exception>
+    public long MeasureRange(string? columnFamily, KeyRange range)
+    {
+        CheckRange(range);
+        return Answered("Measuring a range", () =>
+        {
+            ColumnFamily family = Family(columnFamily);
+            ScanBounds bounds = ScanBounds.Of(range);
+            if (bounds.IsEmpty)
+            {
+                return 0;
+            }
+
+            bool withMemory = RocksDatabase.SizesIncludeMemtables;
+            long bytes = SizeOf(family, bounds.Lower ?? [], bounds.Upper ?? BehindAll(family), withMemory);
+            if (bytes > 0 || withMemory)
+            {
+                return bytes;
+            }
+
+            RangeSample read = Walk(columnFamily, range, ExactKeys, CancellationToken.None, measured: true);
+            return read.IsWhole
+                ? read.Bytes
+                : (long)((double)read.Bytes / read.Keys * EstimateCount(columnFamily, range).Keys);
+        });
+    }
+
+    /// <summary>What RocksDB counts in a family, over all versions of a key. No key is read; the properties of tables
+    /// that are not open are read from the disk.</summary>
+    internal EntryCounts CountEntries(string? columnFamily) => Answered("Count", () =>
     {
         // Not rocksdb.estimate-num-keys: it adds up what was counted since the store was opened, and a store is opened
         // without reading its tables' properties, so that opening takes no longer the more tables there are.
         ColumnFamily family = Family(columnFamily);
-        long entries = Number(family, "rocksdb.num-entries-active-mem-table")
-            + Number(family, "rocksdb.num-entries-imm-mem-tables");
-        long deletes = Number(family, "rocksdb.num-deletes-active-mem-table")
-            + Number(family, "rocksdb.num-deletes-imm-mem-tables");
         string tables = _database.GetProperty(family, "rocksdb.aggregated-table-properties") ?? "";
-        entries += Counted(tables, "# entries=");
-        deletes += Counted(tables, "# deletions=");
-
-        // A delete is an entry itself and takes one away.
-        return Math.Max(0, entries - (2 * deletes));
+        return new EntryCounts(
+            Number(family, "rocksdb.num-entries-active-mem-table")
+                + Number(family, "rocksdb.num-entries-imm-mem-tables"),
+            Number(family, "rocksdb.num-deletes-active-mem-table")
+                + Number(family, "rocksdb.num-deletes-imm-mem-tables"),
+            Counted(tables, "# entries="),
+            Counted(tables, "# deletions="));
     });
+
+    /// <summary>The bytes of two bounds as RocksDB knows them; it wants both.</summary>
+    private long SizeOf(ColumnFamily family, byte[] from, byte[] to, bool withMemory) =>
+        from.AsSpan().SequenceCompareTo(to) >= 0
+            ? 0
+            : _database.ApproximateSizes(family, [(from, to)], withMemory)[0];
 
     private long Number(ColumnFamily family, string property)
         => _database.TryGetIntProperty(family, property, out ulong value) ? (long)Math.Min(value, long.MaxValue) : 0;
@@ -54,83 +86,71 @@ public sealed partial class LocalStore
             end < 0 ? rest : rest[..end], NumberStyles.None, CultureInfo.InvariantCulture, out long count) ? count : 0;
     }
 
-    /// <summary>About how many keys a range holds. Reads a thousand of them at most. Blocking.</summary>
-    /// <remarks>
-    /// A range with fewer is counted exactly. Of a larger one the share of the family's bytes is taken for its share of
-    /// the keys, so it is wrong by as much as values differ in length from one part of the family to another.
-    /// </remarks>
-    /// <exception cref="StorageException">As <see cref="Scan"/>.</exception>
-    public CountEstimate EstimateCount(
-        string? columnFamily, KeyRange range, CancellationToken cancellationToken = default)
+    private byte[] BehindAll(ColumnFamily family) => LastKey(family, KeyRange.All) is { } last ? [.. last, 0] : [0];
+
+    private byte[]? LastKey(ColumnFamily family, KeyRange range)
     {
-        CheckRange(range);
-        if (range.From.IsEmpty && range.To.IsEmpty)
-        {
-            return new CountEstimate(EstimateCount(columnFamily), IsExact: false);
-        }
-
-        (long counted, bool whole) = Count(columnFamily, range, SampledKeys, cancellationToken);
-        if (whole)
-        {
-            return new CountEstimate(counted, IsExact: true);
-        }
-
-        long all = EstimateCount(columnFamily);
-        double bytes = MeasureRange(columnFamily, KeyRange.All);
-        double share = bytes > 0 ? Math.Min(1, MeasureRange(columnFamily, range) / bytes) : 1;
-        return new CountEstimate(Math.Max(counted, (long)(all * share)), IsExact: false);
-    }
-
-    /// <summary>About how many bytes a range takes, on the disk and in memory that is not flushed yet.</summary>
-    /// <remarks>Compressed, as it is stored. Data of deleted keys count until a compaction has removed them.</remarks>
-    /// <exception cref="StorageException">As <see cref="Scan"/>.</exception>
-    public long MeasureRange(string? columnFamily, KeyRange range)
-    {
-        CheckRange(range);
         ScanBounds bounds = ScanBounds.Of(range);
-        return Answered("Measuring a range", () =>
-        {
-            ColumnFamily family = Family(columnFamily);
-            if (bounds.IsEmpty)
-            {
-                return 0;
-            }
-
-            // RocksDB wants both ends.
-            byte[] from = bounds.Lower ?? [];
-            byte[] to = bounds.Upper ?? BehindAll(family);
-            return from.AsSpan().SequenceCompareTo(to) >= 0
-                ? 0
-                : checked((long)_database.ApproximateSize(family, from, to));
-        });
-    }
-
-    private byte[] BehindAll(ColumnFamily family)
-    {
-        using Iterator last = _database.NewIterator(family);
+        using ReadOptions options = new() { LowerBound = bounds.Lower, UpperBound = bounds.Upper };
+        using Iterator last = _database.NewIterator(family, options);
         last.SeekToLast();
-        return last.IsValid ? [.. last.Key, 0] : [0];
+        return last.IsValid ? last.Key.ToArray() : null;
     }
 
-    private (long Count, bool Whole) Count(
-        string? columnFamily, KeyRange range, long most, CancellationToken cancellationToken) => Answered("Count", () =>
+    /// <summary>Reads the keys of a range from its beginning.</summary>
+    private RangeSample Walk(
+        string? columnFamily, KeyRange range, long most, CancellationToken cancellationToken, bool measured = false)
+    {
+        return Answered("Count", () =>
         {
             // A full count must not push what point reads need out of the cache.
             RangeOptions options = new() { ColumnFamily = columnFamily, Range = range, FillCache = false };
             CheckRange(range);
             using RangeWalk walk = OpenWalk(options);
-            long count = 0;
-            for (walk.Begin(cancellationToken); walk.IsValid && count < most; walk.Next(cancellationToken))
+            long keys = 0, bytes = 0;
+            byte[] first = [], last = [];
+            for (walk.Begin(cancellationToken); walk.IsValid && keys < most; walk.Next(cancellationToken))
             {
-                if (++count % RangeWalk.AskInterval == 0)
+                first = keys == 0 ? walk.Key.ToArray() : first;
+                bytes += measured ? walk.Key.Length + walk.Value.Length : 0;
+                if (++keys % RangeWalk.AskInterval == 0)
                 {
                     cancellationToken.ThrowIfCancellationRequested();
                     ThrowIfClosing();
                 }
+
+                if (keys == most)
+                {
+                    last = walk.Key.ToArray();
+                }
             }
 
-            return (count, !walk.IsValid);
+            return new RangeSample(keys, bytes, IsWhole: !walk.IsValid, first, last);
         });
+    }
+
+    /// <summary>The beginning of a range, as it was read.</summary>
+    /// <param name="Keys">How many there were.</param>
+    /// <param name="Bytes">Of keys and values, if they were measured.</param>
+    /// <param name="IsWhole">Whether the range has no more.</param>
+    /// <param name="First">The first key, if there is one.</param>
+    /// <param name="Last">The last key that was read, if there may be more.</param>
+    private readonly record struct RangeSample(long Keys, long Bytes, bool IsWhole, byte[] First, byte[] Last);
+
+    /// <summary>Entries of a family: puts, merges and deletes, each version for itself.</summary>
+    /// <param name="Unflushed">In memory, deletes among them.</param>
+    /// <param name="UnflushedDeletes">Deletes of single keys in memory.</param>
+    /// <param name="InTables">In table files, deletes among them.</param>
+    /// <param name="TableDeletes">Deletes in table files.</param>
+    internal readonly record struct EntryCounts(
+        long Unflushed, long UnflushedDeletes, long InTables, long TableDeletes)
+    {
+        /// <summary>More keys than this there are not: a delete is no key, and a key may have several entries.</summary>
+        public long MostKeys => Math.Max(0, Unflushed + InTables - UnflushedDeletes - TableDeletes);
+
+        /// <summary>The keys there are if each delete met one: a delete is an entry itself and takes one away.</summary>
+        public long LikelyKeys => Math.Max(0, MostKeys - UnflushedDeletes - TableDeletes);
+    }
 }
 
 /// <summary>About how many keys there are.</summary>

@@ -18,7 +18,7 @@ public sealed partial class DataRoot
     private readonly Lock _sampleLock = new();
     private StoreSample? _sample;
     private long _sampledAt;
-    private (long Own, long Shared) _files;
+    private Dictionary<string, BranchSize> _files = new(StringComparer.Ordinal);
     private long _filesSampledAt;
 
     /// <summary>Every open store, with what keeps it open and what is open on it; ordered by label.</summary>
@@ -58,6 +58,8 @@ public sealed partial class DataRoot
 
     private StoreSample TakeSample()
     {
+        // Read before the open stores: one that is closed meanwhile is then counted in neither, and not in both.
+        IReadOnlyDictionary<string, long> closed = _resources.TickersOfClosedStores();
         List<(LocalStore Store, StoreStatistics Statistics)> stores = [];
         foreach (LocalStore store in _resources.ListStores())
         {
@@ -72,47 +74,50 @@ public sealed partial class DataRoot
             }
         }
 
-        (long own, long shared) = FileBytes(stores.Select(entry => entry.Store));
-        StoreStatistics[] all = [.. stores.Select(entry => entry.Statistics)];
+        Dictionary<string, BranchSize> files = MeasureFiles(stores.Select(entry => entry.Store));
+        Dictionary<string, int> references = _registry.ListOpen().ToDictionary(
+            open => open.Directory, open => open.References, StringComparer.Ordinal);
         return new StoreSample
         {
-            OpenStores = stores.Count,
-            References = _registry.ListOpen().Sum(store => store.References),
-            Cursors = all.Sum(one => one.OpenCursors),
-            Snapshots = all.Sum(one => one.Snapshots),
-            WaitingRequests = all.Sum(one => one.WaitingRequests),
-            MemtableBytes = all.Sum(one => one.MemtableBytes),
-            WalBytes = all.Sum(one => one.WalBytes),
-            Level0Files = all.Sum(one => one.Level0Files),
-            PendingCompactionBytes = all.Sum(one => one.PendingCompactionBytes),
+            Stores =
+            [
+                .. stores.Select(entry => new StoreState(entry.Statistics, entry.Store.Owner)
+                {
+                    IsPoisoned = !entry.Store.Health.IsHealthy,
+                    References = references.GetValueOrDefault(entry.Store.Directory),
+                    OwnFileBytes = files.GetValueOrDefault(entry.Store.Directory)?.UniqueBytes ?? 0,
+                    SharedFileBytes = files.GetValueOrDefault(entry.Store.Directory)?.SharedBytes ?? 0,
+                }),
+            ],
             BlockCacheBytes = _resources.BlockCacheUsageBytes,
             BlockCacheLimitBytes = Options.BlockCacheBytes,
-            OwnFileBytes = own,
-            SharedFileBytes = shared,
-            DelayedStores = all.Count(one => one is { WritesStopped: false, DelayedWriteBytesPerSecond: > 0 }),
-            StoppedStores = all.Count(one => one.WritesStopped),
-            PoisonedStores = stores.Count(entry => !entry.Store.Health.IsHealthy),
-            BackgroundErrors = all.Sum(one => one.BackgroundErrors),
-            Tickers = Sum(all),
-            Histograms = Worst(all),
+            Tickers = Sum(closed, stores.Select(entry => entry.Statistics)),
+            Histograms = Worst(stores.Select(entry => entry.Statistics)),
             Leases = [.. _databases.Values.Where(database => database.Tenure is { EndCause: null })
                 .Select(database => (database.Name, database.Tenure!.Remaining))],
         };
     }
 
-    private static Dictionary<string, long> Sum(StoreStatistics[] stores)
+    /// <summary>Counters of all stores there were. They never fall: what a store that closes right now counted is in
+    /// the next sample, and until then the former sum stands.</summary>
+    private Dictionary<string, long> Sum(IReadOnlyDictionary<string, long> closed, IEnumerable<StoreStatistics> stores)
     {
-        var sums = new Dictionary<string, long>(StringComparer.Ordinal);
+        var sums = new Dictionary<string, long>(closed, StringComparer.Ordinal);
         foreach ((string ticker, long value) in stores.SelectMany(one => one.Tickers ?? _noTickers))
         {
             sums[ticker] = sums.GetValueOrDefault(ticker) + value;
+        }
+
+        foreach ((string ticker, long before) in _sample?.Tickers ?? _noTickers)
+        {
+            sums[ticker] = Math.Max(before, sums.GetValueOrDefault(ticker));
         }
 
         return sums;
     }
 
     /// <summary>Percentiles cannot be added up; what a node wants to know of is its worst store.</summary>
-    private static List<(string Name, string Statistic, double Value)> Worst(StoreStatistics[] stores)
+    private static List<(string Name, string Statistic, double Value)> Worst(IEnumerable<StoreStatistics> stores)
     {
         var worst = new SortedDictionary<string, HistogramSnapshot>(StringComparer.Ordinal);
         foreach ((string name, HistogramSnapshot histogram) in stores.SelectMany(
@@ -132,19 +137,12 @@ public sealed partial class DataRoot
         })];
     }
 
-    private (long Own, long Shared) FileBytes(IEnumerable<LocalStore> stores)
+    private Dictionary<string, BranchSize> MeasureFiles(IEnumerable<LocalStore> stores)
     {
         if (_filesSampledAt == 0 || _time.GetElapsedTime(_filesSampledAt) >= _fileSampleHolds)
         {
-            long own = 0, shared = 0;
-            foreach (LocalStore store in stores)
-            {
-                BranchSize size = store.MeasureFiles();
-                own += size.UniqueBytes;
-                shared += size.SharedBytes;
-            }
-
-            _files = (own, shared);
+            _files = stores.ToDictionary(
+                store => store.Directory, store => store.MeasureFiles(), StringComparer.Ordinal);
             _filesSampledAt = Math.Max(1, _time.GetTimestamp());
         }
 

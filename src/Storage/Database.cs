@@ -313,7 +313,8 @@ public sealed partial class Database
 
     private StoreSlot SlotOf(BranchRecord record) => _registry.SlotOf(
         record.Id, _files.StoreOf(record.Id), LabelOf(record.Name), _guard, ProgressOf(record.Id),
-        StoreTuning.FromLabels(record.Labels), store => OpenChangeLog(record.Id, store));
+        StoreTuning.FromLabels(record.Labels), store => OpenChangeLog(record.Id, store),
+        new StoreOwner(Name.Value, record.Name.Value));
 
     private void ThrowIfClosed()
     {

@@ -15,7 +15,7 @@ internal static class StoreOperations
 /// <summary>What the stores of a data root count and measure. Meter: <see cref="MeterName"/>.</summary>
 /// <remarks>
 /// Counters are added to where the work is done; everything that is a state is read when somebody collects, from one
-/// sample for all instruments. With RocksDB's statistics on, two more instruments carry them.
+/// sample for all instruments. With RocksDB's statistics on, six more instruments carry them.
 /// </remarks>
 internal sealed class Instruments
 {
@@ -100,46 +100,48 @@ internal sealed class Instruments
     private static void AddStates(Meter meter, Func<StoreSample> sample)
     {
         Level(meter, "branching.stores.open", "{store}", "Stores open now.", () => sample().OpenStores);
-        Level(meter, "branching.store.references", "{reference}", "Calls and cursors that use stores now.",
-            () => sample().References);
-        Level(meter, "branching.store.cursors", "{cursor}", "Scans open now.", () => sample().Cursors);
-        Level(meter, "branching.store.snapshots", "{snapshot}", "RocksDB snapshots held now.",
-            () => sample().Snapshots);
-        Level(meter, "branching.store.queue.length", "{request}", "Write requests that wait.",
-            () => sample().WaitingRequests);
-        Level(meter, "branching.store.memtable.size", "By", "Memory of unflushed writes.",
-            () => sample().MemtableBytes);
-        Level(meter, "branching.store.wal.size", "By", "Write-ahead logs.", () => sample().WalBytes);
-        Level(meter, "branching.store.level0.files", "{file}", "Table files not yet merged into sorted levels.",
-            () => sample().Level0Files);
-        Level(meter, "branching.store.compaction.pending", "By", "Estimate of what compaction has to rewrite.",
-            () => sample().PendingCompactionBytes);
+        OfStores(meter, sample, "branching.store.references", "{reference}", "Calls and cursors that use stores now.",
+            store => store.References);
+        OfStores(meter, sample, "branching.store.cursors", "{cursor}", "Scans open now.",
+            store => store.Statistics.OpenCursors);
+        OfStores(meter, sample, "branching.store.snapshots", "{snapshot}", "RocksDB snapshots held now.",
+            store => store.Statistics.Snapshots);
+        OfStores(meter, sample, "branching.store.queue.length", "{request}", "Write requests that wait.",
+            store => store.Statistics.WaitingRequests);
+        OfStores(meter, sample, "branching.store.memtable.size", "By", "Memory of unflushed writes.",
+            store => store.Statistics.MemtableBytes);
+        OfStores(meter, sample, "branching.store.wal.size", "By", "Write-ahead logs.",
+            store => store.Statistics.WalBytes);
+        OfStores(meter, sample, "branching.store.level0.files", "{file}",
+            "Table files not yet merged into sorted levels.", store => store.Statistics.Level0Files);
+        OfStores(meter, sample, "branching.store.compaction.pending", "By",
+            "Estimate of what compaction has to rewrite.", store => store.Statistics.PendingCompactionBytes);
+        OfStores(meter, sample, "branching.store.poisoned", "{store}", "Stores that refuse writes after a failure.",
+            store => store.IsPoisoned ? 1 : 0);
+        OfStores(meter, sample, "branching.store.background.errors", "{error}",
+            "Errors of flushes and compactions of the open stores, since each was opened.",
+            store => store.Statistics.BackgroundErrors);
         Level(meter, "branching.block_cache.size", "By", "Memory of the block cache in use.",
             () => sample().BlockCacheBytes);
         Level(meter, "branching.block_cache.limit", "By", "Memory the block cache may use.",
             () => sample().BlockCacheLimitBytes);
         meter.CreateObservableUpDownCounter(
             "branching.store.files.size",
-            () => new[]
+            () => sample().Stores.SelectMany(store => new[]
             {
-                Of(sample().OwnFileBytes, "sharing", "own"), Of(sample().SharedFileBytes, "sharing", "shared"),
-            },
+                Of(store.OwnFileBytes, store, "sharing", "own"), Of(store.SharedFileBytes, store, "sharing", "shared"),
+            }),
             "By",
             "Files of open stores: those of a store alone, and those that other stores link to as well.");
         meter.CreateObservableUpDownCounter(
             "branching.store.stalls",
-            () => new[]
+            () => sample().Stores.SelectMany(store => new[]
             {
-                Of(sample().DelayedStores, "state", "delayed"), Of(sample().StoppedStores, "state", "stopped"),
-            },
+                Of(store.IsDelayed ? 1 : 0, store, "state", "delayed"),
+                Of(store.Statistics.WritesStopped ? 1 : 0, store, "state", "stopped"),
+            }),
             "{store}",
             "Stores whose writes RocksDB slows down or has stopped.");
-        meter.CreateObservableUpDownCounter(
-            "branching.store.poisoned", () => (long)sample().PoisonedStores, "{store}",
-            "Stores that refuse writes after a failure.");
-        meter.CreateObservableUpDownCounter(
-            "branching.store.background.errors", () => sample().BackgroundErrors, "{error}",
-            "Errors of flushes and compactions of the open stores, since each was opened.");
         meter.CreateObservableGauge(
             "branching.lease.remaining",
             () => sample().Leases.Select(lease => new Measurement<double>(
@@ -148,67 +150,102 @@ internal sealed class Instruments
             "How long each owned database may still be answered for without another renewal.");
     }
 
+    // One instrument for each unit: RocksDB has times, sizes and numbers side by side, and only its names tell.
     private static void AddStatistics(Meter meter, Func<StoreSample> sample)
     {
-        meter.CreateObservableCounter(
-            "branching.rocksdb.tickers",
-            () => sample().Tickers.Select(ticker => new Measurement<long>(
-                ticker.Value, new KeyValuePair<string, object?>("ticker", ticker.Key))),
-            "{event}",
-            "RocksDB's own counters, by ticker, of the stores open now.");
-        meter.CreateObservableGauge(
-            "branching.rocksdb.histograms",
-            () => sample().Histograms.Select(point => new Measurement<double>(
-                point.Value,
-                new KeyValuePair<string, object?>("histogram", point.Name),
-                new KeyValuePair<string, object?>("statistic", point.Statistic))),
-            "1",
-            "RocksDB's own histograms: the worst of the stores open now.");
+        const string Counts = "RocksDB's own counters, by ticker, of all stores since the root was opened";
+        const string Distributions = "RocksDB's own histograms, the worst of the stores open now";
+        AddTickers(meter, sample, StatisticUnit.Count, "branching.rocksdb.tickers", "{event}", $"{Counts}: events.");
+        AddTickers(meter, sample, StatisticUnit.Bytes, "branching.rocksdb.tickers.size", "By", $"{Counts}: bytes.");
+        AddTickers(meter, sample, StatisticUnit.Seconds, "branching.rocksdb.tickers.time", "s", $"{Counts}: times.");
+        AddHistograms(meter, sample, StatisticUnit.Count, "branching.rocksdb.histograms", "1",
+            $"{Distributions}: numbers.");
+        AddHistograms(meter, sample, StatisticUnit.Bytes, "branching.rocksdb.histograms.size", "By",
+            $"{Distributions}: sizes.");
+        AddHistograms(meter, sample, StatisticUnit.Seconds, "branching.rocksdb.histograms.time", "s",
+            $"{Distributions}: times.");
     }
+
+    private static void AddTickers(
+        Meter meter, Func<StoreSample> sample, StatisticUnit unit, string name, string unitName, string description)
+        => meter.CreateObservableCounter(
+            name,
+            () => sample().Tickers.Select(ticker => (Is: StatisticName.Parse(ticker.Key), ticker.Value))
+                .Where(ticker => ticker.Is.Unit == unit)
+                .Select(ticker => new Measurement<double>(
+                    ticker.Value * ticker.Is.Factor,
+                    new KeyValuePair<string, object?>("ticker", ticker.Is.Name))),
+            unitName,
+            description);
+
+    private static void AddHistograms(
+        Meter meter, Func<StoreSample> sample, StatisticUnit unit, string name, string unitName, string description)
+        => meter.CreateObservableGauge(
+            name,
+            () => sample().Histograms
+                .Select(point => (Is: StatisticName.Parse(point.Name), point.Statistic, point.Value))
+                .Where(point => point.Is.Unit == unit)
+                .Select(point => new Measurement<double>(
+                    point.Value * point.Is.Factor,
+                    new KeyValuePair<string, object?>("histogram", point.Is.Name),
+                    new KeyValuePair<string, object?>("statistic", point.Statistic))),
+            unitName,
+            description);
 
     private static void Level(Meter meter, string name, string unit, string description, Func<long> value)
         => meter.CreateObservableUpDownCounter(name, value, unit, description);
 
-    private static Measurement<long> Of(long value, string tag, string what)
-        => new(value, new KeyValuePair<string, object?>(tag, what));
+    /// <summary>Something of each open store, by database and branch: no more series than stores may be open.</summary>
+    private static void OfStores(
+        Meter meter, Func<StoreSample> sample, string name, string unit, string description,
+        Func<StoreState, long> value)
+        => meter.CreateObservableUpDownCounter(
+            name,
+            () => sample().Stores.Select(store => new Measurement<long>(value(store), store.Tags)),
+            unit,
+            description);
+
+    private static Measurement<long> Of(long value, StoreState store, string tag, string what)
+        => new(value, [.. store.Tags, new KeyValuePair<string, object?>(tag, what)]);
 }
 
-/// <summary>What the stores of a data root are at one moment, in sum.</summary>
-internal sealed record StoreSample
+/// <summary>Whose store it is.</summary>
+/// <param name="Database">The database's name.</param>
+/// <param name="Branch">The branch's name.</param>
+internal sealed record StoreOwner(string Database, string Branch)
 {
-    public int OpenStores { get; init; }
+    /// <summary>The same as tags of metrics.</summary>
+    public KeyValuePair<string, object?>[] Tags { get; } = [new("database", Database), new("branch", Branch)];
+}
+
+/// <summary>What one open store is at one moment.</summary>
+/// <param name="Statistics">What it says of itself.</param>
+/// <param name="Owner">Whose it is, where that is known.</param>
+internal sealed record StoreState(StoreStatistics Statistics, StoreOwner? Owner)
+{
+    public KeyValuePair<string, object?>[] Tags => Owner?.Tags ?? [];
+
+    public bool IsDelayed => Statistics is { WritesStopped: false, DelayedWriteBytesPerSecond: > 0 };
+
+    public bool IsPoisoned { get; init; }
 
     public long References { get; init; }
-
-    public long Cursors { get; init; }
-
-    public long Snapshots { get; init; }
-
-    public long WaitingRequests { get; init; }
-
-    public long MemtableBytes { get; init; }
-
-    public long WalBytes { get; init; }
-
-    public long Level0Files { get; init; }
-
-    public long PendingCompactionBytes { get; init; }
-
-    public long BlockCacheBytes { get; init; }
-
-    public long BlockCacheLimitBytes { get; init; }
 
     public long OwnFileBytes { get; init; }
 
     public long SharedFileBytes { get; init; }
+}
 
-    public int DelayedStores { get; init; }
+/// <summary>What the stores of a data root are at one moment.</summary>
+internal sealed record StoreSample
+{
+    public IReadOnlyList<StoreState> Stores { get; init; } = [];
 
-    public int StoppedStores { get; init; }
+    public int OpenStores => Stores.Count;
 
-    public int PoisonedStores { get; init; }
+    public long BlockCacheBytes { get; init; }
 
-    public long BackgroundErrors { get; init; }
+    public long BlockCacheLimitBytes { get; init; }
 
     public IReadOnlyList<(DatabaseName Database, TimeSpan Remaining)> Leases { get; init; } = [];
 

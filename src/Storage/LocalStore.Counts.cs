@@ -13,8 +13,8 @@ public sealed partial class LocalStore
 
     /// <summary>About how many bytes a range takes: its share of table files, and what is not flushed yet.</summary>
     /// <remarks>
-    /// Of tables compressed, as it is stored, and with data of deleted keys until a compaction has removed them. What is
-    /// not flushed counts beside tables from RocksDB 9.5 on. An older library cannot tell: there it counts only where
+    /// Of tables compressed, as it is stored, and with data of deleted keys until a compaction has removed them. What
+    /// is not flushed counts beside tables from RocksDB 9.5 on. An older library cannot tell: there it counts only where
     /// no table has anything of the range, as the lengths of its keys and values, of which ten thousand are read at
     /// most and more are supposed to be alike.
     /// </remarks>
@@ -145,10 +145,10 @@ public sealed partial class LocalStore
     internal readonly record struct EntryCounts(
         long Unflushed, long UnflushedDeletes, long InTables, long TableDeletes)
     {
-        /// <summary>More keys than this there are not: a delete is no key, and a key may have several entries.</summary>
+        /// <summary>More keys than this there are not: a delete is no key, and a key may have more entries.</summary>
         public long MostKeys => Math.Max(0, Unflushed + InTables - UnflushedDeletes - TableDeletes);
 
-        /// <summary>The keys there are if each delete met one: a delete is an entry itself and takes one away.</summary>
+        /// <summary>The keys there are if each delete met one: it is an entry itself and takes one away.</summary>
         public long LikelyKeys => Math.Max(0, MostKeys - UnflushedDeletes - TableDeletes);
     }
 }

@@ -86,6 +86,9 @@ public sealed partial class LocalStore : IAsyncDisposable
     /// <summary>Where the store notes how far it got, beyond its own closing; set before it is handed out.</summary>
     internal StoreProgress? Progress { get; set; }
 
+    /// <summary>Whose it is, for metrics; set before it is handed out. <see langword="null"/>: not known.</summary>
+    internal StoreOwner? Owner { get; set; }
+
     /// <summary>Whether the store takes writes, and why not.</summary>
     public StoreHealth Health => new(Volatile.Read(ref _poison));
 
@@ -198,6 +201,7 @@ public sealed partial class LocalStore : IAsyncDisposable
         EndExtras();
         CloseChangeLog();
         _callersGroup?.Dispose();
+        _resources.NoteClosed(_database.GetStatisticsSnapshot());
         _database.Dispose();
         if (MustStayOpen)
         {

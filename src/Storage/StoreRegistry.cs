@@ -38,7 +38,7 @@ internal sealed class StoreRegistry : IAsyncDisposable
 
     public StoreSlot SlotOf(
         StoreId id, string directory, string label, IAnswerGuard? guard = null, StoreProgress? progress = null,
-        StoreTuning? tuning = null, Action<LocalStore>? opened = null) =>
+        StoreTuning? tuning = null, Action<LocalStore>? opened = null, StoreOwner? owner = null) =>
         _slots.TryGetValue(id, out StoreSlot? slot)
             ? slot
             : _slots.GetOrAdd(id, _ => new StoreSlot(this, directory, label)
@@ -47,6 +47,7 @@ internal sealed class StoreRegistry : IAsyncDisposable
                 Progress = progress,
                 Tuning = tuning,
                 Opened = opened,
+                Owner = owner,
             });
 
     public bool TryGet(StoreId id, [MaybeNullWhen(false)] out StoreSlot slot) => _slots.TryGetValue(id, out slot);
@@ -87,6 +88,7 @@ internal sealed class StoreRegistry : IAsyncDisposable
                     .ConfigureAwait(false);
                 store.Guard = slot.Guard;
                 store.Progress = slot.Progress;
+                store.Owner = slot.Owner;
                 await CompleteAsync(slot, store).ConfigureAwait(false);
                 slot.Progress?.NoteOpened(store.LastAcknowledged, _time);
                 return store;
@@ -229,6 +231,9 @@ internal sealed partial class StoreSlot(StoreRegistry registry, string directory
 
     /// <summary>What of its options differs from the node's.</summary>
     public StoreTuning? Tuning { get; init; }
+
+    /// <summary>Whose store it is, where metrics are to tell.</summary>
+    public StoreOwner? Owner { get; init; }
 
     /// <summary>What is done with the opened store before it is handed out. May block.</summary>
     public Action<LocalStore>? Opened { get; init; }

@@ -31,6 +31,7 @@ public sealed class StoreResources : IDisposable
     private readonly ExpiryFilter _expiry;
     private readonly WriteBufferManager? _memtables;
     private readonly HashSet<LocalStore> _stores = [];
+    private readonly Dictionary<string, long> _tickersOfClosed = new(StringComparer.Ordinal);
     private readonly HashSet<string> _checkpointTargets = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
     private readonly ITimer _timer;
@@ -227,6 +228,32 @@ public sealed class StoreResources : IDisposable
         lock (_lock)
         {
             _stores.Remove(store);
+        }
+    }
+
+    /// <summary>Keeps what a store counted that is about to be closed: a sum of counters must not fall.</summary>
+    internal void NoteClosed(StatisticsSnapshot? counted)
+    {
+        if (counted is null)
+        {
+            return;
+        }
+
+        lock (_lock)
+        {
+            foreach ((string ticker, ulong value) in counted.Tickers)
+            {
+                _tickersOfClosed[ticker] = _tickersOfClosed.GetValueOrDefault(ticker) + (long)value;
+            }
+        }
+    }
+
+    /// <summary>RocksDB's counters of the stores that were closed, in sum.</summary>
+    internal IReadOnlyDictionary<string, long> TickersOfClosedStores()
+    {
+        lock (_lock)
+        {
+            return new Dictionary<string, long>(_tickersOfClosed, StringComparer.Ordinal);
         }
     }
 

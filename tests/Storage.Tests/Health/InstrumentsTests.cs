@@ -41,7 +41,11 @@ public sealed class InstrumentsTests : IDisposable
     private static readonly string[] _withStatistics =
     [
         "ObservableCounter branching.rocksdb.tickers {event}",
+        "ObservableCounter branching.rocksdb.tickers.size By",
+        "ObservableCounter branching.rocksdb.tickers.time s",
         "ObservableGauge branching.rocksdb.histograms 1",
+        "ObservableGauge branching.rocksdb.histograms.size By",
+        "ObservableGauge branching.rocksdb.histograms.time s",
     ];
 
     private readonly TemporaryRoot _root = new();
@@ -132,13 +136,15 @@ public sealed class InstrumentsTests : IDisposable
         _listener.RecordObservableInstruments();
 
         Assert.Equal(1, _sums["branching.stores.open"]);
-        Assert.Equal(1, _sums["branching.store.references"]);
-        Assert.Equal(1, _sums["branching.store.cursors"]);
-        Assert.Equal(1, _sums["branching.store.poisoned"]);
-        Assert.Equal(0, _sums["branching.store.stalls state=stopped"]);
+        Assert.Equal(1, _sums["branching.store.references database=shop branch=main"]);
+        Assert.Equal(1, _sums["branching.store.cursors database=shop branch=main"]);
+        Assert.Equal(1, _sums["branching.store.poisoned database=shop branch=main"]);
+        Assert.Equal(0, _sums["branching.store.stalls database=shop branch=main state=stopped"]);
         Assert.Equal(8 << 20, _sums["branching.block_cache.limit"]);
-        Assert.True(_sums["branching.store.files.size sharing=shared"] > 0, "the table file is the branch's too");
-        Assert.True(_sums["branching.store.files.size sharing=own"] > 0);
+        Assert.True(
+            _sums["branching.store.files.size database=shop branch=main sharing=shared"] > 0,
+            "the table file is the branch's too");
+        Assert.True(_sums["branching.store.files.size database=shop branch=main sharing=own"] > 0);
     }
 
     [Fact]
@@ -154,7 +160,55 @@ public sealed class InstrumentsTests : IDisposable
         _listener.RecordObservableInstruments();
 
         Assert.True(_sums["branching.rocksdb.tickers ticker=rocksdb.number.keys.written"] >= 3);
-        Assert.True(_sums["branching.rocksdb.histograms histogram=rocksdb.db.write.micros statistic=max"] > 0);
+        Assert.True(_sums["branching.rocksdb.tickers.size ticker=rocksdb.bytes.written"] >= 3);
+        Assert.InRange(
+            _sums["branching.rocksdb.histograms.time histogram=rocksdb.db.write statistic=max"],
+            1e-7,
+            Waiting.Deadline.TotalSeconds);
+    }
+
+    [Theory]
+    [InlineData("rocksdb.db.get.micros", "Seconds", 1e-6, "rocksdb.db.get")]
+    [InlineData("rocksdb.compaction.times.cpu_micros", "Seconds", 1e-6, "rocksdb.compaction.times.cpu")]
+    [InlineData("rocksdb.compression.times.nanos", "Seconds", 1e-9, "rocksdb.compression.times")]
+    [InlineData("rocksdb.rate.limit.delay.millis", "Seconds", 1e-3, "rocksdb.rate.limit.delay")]
+    [InlineData("rocksdb.db.write.stall", "Seconds", 1e-6, "rocksdb.db.write.stall")]
+    [InlineData("rocksdb.bytes.per.read", "Bytes", 1, "rocksdb.bytes.per.read")]
+    [InlineData("rocksdb.wal.bytes", "Bytes", 1, "rocksdb.wal.bytes")]
+    [InlineData("rocksdb.blobdb.key.size", "Bytes", 1, "rocksdb.blobdb.key.size")]
+    [InlineData("rocksdb.multiget.io.batch.size", "Count", 1, "rocksdb.multiget.io.batch.size")]
+    [InlineData("rocksdb.number.keys.written", "Count", 1, "rocksdb.number.keys.written")]
+    public void The_name_of_a_statistic_tells_its_unit(string name, string unit, double factor, string without)
+        => Assert.Equal(new StatisticName(Enum.Parse<StatisticUnit>(unit), factor, without), StatisticName.Parse(name));
+
+    [Fact]
+    public async Task RocksDBs_counters_do_not_fall_when_a_store_is_closed_and_each_store_has_series_of_its_own()
+    {
+        const string Written = "branching.rocksdb.tickers ticker=rocksdb.number.keys.written";
+        ManualTime time = new();
+        await using DataRoot root = await OpenAsync(StatisticsLevel.ExceptDetailedTimers, time);
+        Database shop = await root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
+        await shop.BranchAsync("topic");
+        await shop.PutAsync("main", "a", "1");
+        await shop.PutAsync("topic", "b", "2");
+        await shop.PutAsync("topic", "c", "3");
+        _listener.RecordObservableInstruments();
+        double before = _sums[Written];
+        double open = _sums["branching.stores.open"];
+
+        time.Advance(root.Options.StoreIdleTimeout * 2);
+        await root.Registry.CloseIdleAsync();
+        _listener.RecordObservableInstruments();
+        double closed = _sums[Written];
+        double left = _sums["branching.stores.open"];
+        await shop.PutAsync("main", "d", "4");
+        time.Advance(TimeSpan.FromSeconds(2));
+        _listener.RecordObservableInstruments();
+
+        Assert.Equal((3, 2), (before, open));
+        Assert.Equal((3, 0), (closed, left));
+        Assert.Equal((4, 1), (_sums[Written], _sums["branching.stores.open"]));
+        Assert.True(_sums["branching.store.memtable.size database=shop branch=topic"] > 0);
     }
 
     [Fact]
@@ -170,11 +224,11 @@ public sealed class InstrumentsTests : IDisposable
         Assert.Equal(0, _sums["branching.stores.open"]);
     }
 
-    private async Task<DataRoot> OpenAsync(StatisticsLevel level)
+    private async Task<DataRoot> OpenAsync(StatisticsLevel level, TimeProvider? time = null)
     {
         StorageOptions options = TemporaryRoot.OptionsFor(_root.Path);
         options.Statistics = level;
-        DataRoot root = await DataRoot.OpenAsync(options);
+        DataRoot root = await DataRoot.OpenAsync(options, time: time);
         root.Measure(Meters);
         return root;
     }

@@ -3,7 +3,7 @@ using static Branching.Storage.Tests.LocalStores.TestStore;
 
 namespace Branching.Storage.Tests.LocalStores;
 
-/// <summary>Estimates beside the truth, in every place where keys can be and with everything that removes them.</summary>
+/// <summary>Estimates beside the truth, wherever keys can be and with everything that removes them.</summary>
 public sealed class EstimateTests
 {
     [Theory]

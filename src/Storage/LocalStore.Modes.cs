@@ -31,6 +31,8 @@ public sealed partial class LocalStore
     /// <param name="timeToLive">As <see cref="WriteOperation.TimeToLive"/>.</param>
     /// <param name="durability">What the answer promises.</param>
     /// <param name="cancellationToken">Withdraws the write while it waits.</param>
+    /// <remarks>Without a condition it allocates nothing where <see cref="WriteAsync"/> does not: on the caller's own
+    /// thread, that is, when it is buffered and nobody else writes.</remarks>
     /// <exception cref="StorageException">As <see cref="WriteAsync"/>.</exception>
     public ValueTask<WriteResult> PutAsync(
         string? columnFamily, ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> value, PutMode mode = PutMode.Upsert,
@@ -45,11 +47,24 @@ public sealed partial class LocalStore
             PutMode.Upsert or PutMode.Append => null,
             _ => throw Refused($"put mode {(int)mode} is unknown"),
         };
+        WriteOperation operation = new(kind, columnFamily, key, value, timeToLive);
         return WriteAsync(
-            new WriteRequest(
-                [new WriteOperation(kind, columnFamily, key, value, timeToLive)], conditions, durability),
+            conditions is null
+                ? SingleOperation.Rent(operation, durability)
+                : new WriteRequest([operation], conditions, durability),
             cancellationToken);
     }
+
+    /// <summary>Removes one key; an absent one is no error. It allocates as little as <see cref="PutAsync"/>.</summary>
+    /// <param name="columnFamily">The column family, or <see langword="null"/> for the default one.</param>
+    /// <param name="key">1 byte to 64 KiB.</param>
+    /// <param name="durability">What the answer promises.</param>
+    /// <param name="cancellationToken">Withdraws the write while it waits.</param>
+    /// <exception cref="StorageException">As <see cref="WriteAsync"/>.</exception>
+    public ValueTask<WriteResult> DeleteAsync(
+        string? columnFamily, ReadOnlyMemory<byte> key, Durability durability = Durability.Sync,
+        CancellationToken cancellationToken = default) =>
+        WriteAsync(SingleOperation.Rent(WriteOperation.Delete(key, columnFamily), durability), cancellationToken);
 
     /// <summary>Joins an operand with one value, by the family's merge operator.</summary>
     /// <exception cref="StorageException">As <see cref="WriteAsync"/>; <see cref="FailureKind.InvalidArgument"/>: the
@@ -57,7 +72,7 @@ public sealed partial class LocalStore
     public ValueTask<WriteResult> MergeAsync(
         string? columnFamily, ReadOnlyMemory<byte> key, ReadOnlyMemory<byte> operand,
         Durability durability = Durability.Sync, CancellationToken cancellationToken = default) => WriteAsync(
-            new WriteRequest([WriteOperation.Merge(key, operand, columnFamily)], null, durability), cancellationToken);
+            SingleOperation.Rent(WriteOperation.Merge(key, operand, columnFamily), durability), cancellationToken);
 
     /// <summary>Removes one key and hands out the value that it had: no other caller gets the same one.</summary>
     /// <param name="columnFamily">The column family, or <see langword="null"/> for the default one.</param>

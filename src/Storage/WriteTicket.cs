@@ -184,6 +184,7 @@ internal sealed class WriteTicket : IValueTaskSource<WriteResult>, IThreadPoolWo
             return;
         }
 
+        (_request?.Operations as SingleOperation)?.Return();
         _core.Reset();
         _cancellation = default;
         _cancellationToken = default;

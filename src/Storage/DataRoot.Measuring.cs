@@ -28,6 +28,23 @@ public sealed partial class DataRoot
         return _registry.ListOpen();
     }
 
+    /// <summary>Most bytes that the block cache of all stores keeps; may change while they are open, see
+    /// <see cref="StoreResources.BlockCacheBytes"/>. It is not recorded: the next start has that of the options.</summary>
+    public long BlockCacheBytes
+    {
+        get
+        {
+            ThrowIfDisposed();
+            return _resources.BlockCacheBytes;
+        }
+
+        set
+        {
+            ThrowIfDisposed();
+            _resources.BlockCacheBytes = value;
+        }
+    }
+
     /// <summary>Counts and measures from now on, until the factory ends its meters.</summary>
     /// <param name="meters">Makes the meter.</param>
     public void Measure(IMeterFactory meters)
@@ -90,7 +107,7 @@ public sealed partial class DataRoot
                 }),
             ],
             BlockCacheBytes = _resources.BlockCacheUsageBytes,
-            BlockCacheLimitBytes = Options.BlockCacheBytes,
+            BlockCacheLimitBytes = _resources.BlockCacheBytes,
             Tickers = Sum(closed, stores.Select(entry => entry.Statistics)),
             Histograms = Worst(stores.Select(entry => entry.Statistics)),
             Leases = [.. _databases.Values.Where(database => database.Tenure is { EndCause: null })

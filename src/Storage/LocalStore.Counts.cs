@@ -14,7 +14,7 @@ public sealed partial class LocalStore
     /// <summary>About how many bytes a range takes: its share of table files, and what is not flushed yet.</summary>
     /// <remarks>
     /// Of tables compressed, as it is stored, and with data of deleted keys until a compaction has removed them. What
-    /// is not flushed counts beside tables from RocksDB 9.5 on. An older library cannot tell: there it counts only where
+    /// is not flushed counts beside tables from RocksDB 9.5 on. An older library cannot tell: it counts only where
     /// no table has anything of the range, as the lengths of its keys and values, of which ten thousand are read at
     /// most and more are supposed to be alike.
     /// </remarks>

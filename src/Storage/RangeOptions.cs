@@ -45,6 +45,11 @@ public sealed record RangeOptions
     /// <summary>Bytes read ahead, 0 or more; 0, the default: as RocksDB thinks best.</summary>
     public long ReadaheadBytes { get; init; }
 
+    /// <summary>Whether blocks ahead are fetched without waiting for them. Default: no.</summary>
+    /// <remarks>Needs RocksDB 7.10: an older one fails the first read with <see cref="FailureKind.NotSupported"/>. It
+    /// has an effect only in a library that was built with io_uring.</remarks>
+    public bool AsyncIo { get; init; }
+
     /// <summary>
     /// Whether entries show that were written after the range was begun, behind the place it has reached: it may end
     /// and go on later. Ascending only, and not of a view. Default: no.

@@ -41,6 +41,7 @@ internal sealed class RangeWalk : IDisposable
             VerifyChecksums = range.VerifyChecksums,
             ReadaheadBytes = range.ReadaheadBytes,
             Tailing = _tailing,
+            AsyncIo = range.AsyncIo,
         };
         Sequence = range.View?.Sequence ?? new Sequence(_ownSnapshot?.Sequence ?? database.LatestSequence);
         try

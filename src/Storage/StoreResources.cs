@@ -21,6 +21,8 @@ public sealed class StoreResources : IDisposable
     private const int Flushes = 1;
     private const int Compactions = 1;
 
+    private const long LeastBlockCacheBytes = 1L << 20; // As StorageOptions has it.
+
     // 8 bytes each in the kernel.
     private const int MaxReservedDescriptors = 1 << 16;
 
@@ -78,6 +80,20 @@ public sealed class StoreResources : IDisposable
 
     /// <summary>Bytes in the block cache now.</summary>
     public long BlockCacheUsageBytes => _cache.UsageBytes;
+
+    /// <summary>Most bytes the block cache keeps, 1 MiB or more. It may change while stores are open: it shrinks at
+    /// once, but for what is being read. At first <see cref="StorageOptions.BlockCacheBytes"/>.</summary>
+    /// <remarks>A store that was given a cache of its own (<see cref="StoreTuning.BlockCacheBytes"/>) keeps it.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">It is less.</exception>
+    public long BlockCacheBytes
+    {
+        get => _cache.CapacityBytes;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, LeastBlockCacheBytes);
+            _cache.CapacityBytes = value;
+        }
+    }
 
     /// <summary>Stores open now.</summary>
     public int OpenStores

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Branching.RocksDb;
 using Xunit.Abstractions;
 using static Branching.Storage.Tests.LocalStores.TestStore;
 
@@ -61,6 +62,25 @@ public sealed class LocalStoreRangeTests(ITestOutputHelper output)
         Assert.Equal(expected.Length > 0 ? 1 : 0, test.Store.Count(null, range, default));
         Assert.Equal(
             new CountEstimate(expected.Length > 0 ? 1 : 0, IsExact: true), test.Store.EstimateCount(null, range));
+    }
+
+    [Fact]
+    public async Task A_range_with_asynchronous_reading_is_the_same_or_says_what_it_needs()
+    {
+        await using TestStore test = await FilledAsync(["a", "b", "c"]);
+        test.Store.Flush();
+        RangeOptions options = new() { AsyncIo = true };
+
+        if (RocksDbLibrary.NativeVersion >= new Version(7, 10))
+        {
+            Assert.Equal("a b c", string.Join(' ', test.Store.Range(options).Select(KeyText)));
+        }
+        else
+        {
+            StorageException failure = Assert.Throws<StorageException>(() => test.Store.Range(options).Count());
+            Assert.Equal(FailureKind.NotSupported, failure.Kind);
+            Assert.Contains("7.10", failure.Message, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

@@ -197,4 +197,28 @@ public sealed class StoreResourcesTests
         { nameof(StorageOptions.MaxRequestBytes), options => options.MaxRequestBytes = 0 },
         { nameof(StorageOptions.WriteTimeout), options => options.WriteTimeout = TimeSpan.Zero },
     };
+
+    [Fact]
+    public async Task The_block_cache_grows_and_shrinks_while_stores_are_open()
+    {
+        await using TestStore test = new();
+        byte[] value = new byte[64 << 10];
+        new Random(1).NextBytes(value);
+        for (int i = 0; i < 64; i++)
+        {
+            await test.WriteAsync(WriteOperation.Put(Bytes($"k{i:00}"), value));
+        }
+
+        test.Store.Flush();
+        Assert.Equal(64, test.Store.Range().Count());
+        long before = test.Resources.BlockCacheUsageBytes;
+
+        test.Resources.BlockCacheBytes = 1 << 20;
+
+        Assert.Equal(1 << 20, test.Resources.BlockCacheBytes);
+        Assert.InRange(before, 3L << 20, 8L << 20);
+        Assert.InRange(test.Resources.BlockCacheUsageBytes, 0, 1 << 20);
+        Assert.Throws<ArgumentOutOfRangeException>(() => test.Resources.BlockCacheBytes = (1 << 20) - 1);
+        Assert.Equal(64, test.Store.Range().Count());
+    }
 }

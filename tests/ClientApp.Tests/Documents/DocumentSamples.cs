@@ -5,7 +5,7 @@ using Branching.Silo;
 namespace Branching.ClientApp.Tests.Documents;
 
 /// <summary>The C# of README and docs, line by line, compiled and run.</summary>
-public sealed class DocumentSamples
+public sealed partial class DocumentSamples
 {
     [Fact]
     public async Task A_database_and_a_branch_are_used_from_dotnet()

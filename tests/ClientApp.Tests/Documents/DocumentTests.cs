@@ -8,7 +8,7 @@ namespace Branching.ClientApp.Tests.Documents;
 [Collection(WorkingDirectoryTests.Name)]
 public sealed partial class DocumentTests
 {
-    // console: commands after "$ " with what they show. sh: commands alone. csharp: stands in DocumentSamples.cs.
+    // console: commands after "$ " with what they show. sh: commands alone. csharp: stands in DocumentSamples*.cs.
     // text: drawings, layouts and output of what takes too long for a test; nothing to run.
     private static readonly string[] _languages = ["console", "sh", "csharp", "text"];
 
@@ -57,14 +57,15 @@ public sealed partial class DocumentTests
     [MemberData(nameof(Documents))]
     public void Every_snippet_stands_in_a_compiled_sample(string document)
     {
-        string samples = Flat(File.ReadLines(
-            Repository.PathOf("tests", "ClientApp.Tests", "Documents", "DocumentSamples.cs")));
+        string samples = Flat(Directory.GetFiles(
+            Repository.PathOf("tests", "ClientApp.Tests", "Documents"), "DocumentSamples*.cs")
+            .SelectMany(File.ReadLines));
 
         Assert.All(
             MarkdownFile.Read(document).Blocks.Where(block => block.Language == "csharp"),
             block => Assert.True(
                 samples.Contains(Flat(block.Lines), StringComparison.Ordinal),
-                $"{block.Where}: these lines do not stand in DocumentSamples.cs"));
+                $"{block.Where}: these lines do not stand in DocumentSamples*.cs"));
     }
 
     [Theory]

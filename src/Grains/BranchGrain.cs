@@ -46,6 +46,7 @@ internal sealed class BranchGrain(ServingNode node) : StoreGrain(node), IBranchG
             {
                 Database database = await calls.GetDatabaseAsync(cancellationToken);
                 BranchRecord record = database.GetBranch(BranchName.Parse(call.Target.Branch));
+                await database.LookForLagAsync(record.Name, cancellationToken);
                 return Descriptions.Of(
                     database,
                     record,
@@ -59,6 +60,7 @@ internal sealed class BranchGrain(ServingNode node) : StoreGrain(node), IBranchG
             static async (calls, target, cancellationToken) =>
             {
                 Database database = await calls.GetDatabaseAsync(cancellationToken);
+                await database.LookForLagAsync(branch: null, cancellationToken);
                 return (IReadOnlyList<BranchDescription>)Descriptions.Of(
                     database,
                     database.GetChildren(BranchName.Parse(target.Branch))

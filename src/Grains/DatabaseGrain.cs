@@ -64,6 +64,7 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
             static async (calls, _, cancellationToken) =>
             {
                 Database database = await calls.GetDatabaseAsync(cancellationToken);
+                await database.LookForLagAsync(branch: null, cancellationToken);
                 return (IReadOnlyList<BranchDescription>)Descriptions.Of(database, database.ListBranches());
             },
             cancellationToken);
@@ -74,6 +75,7 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
             static async (calls, _, cancellationToken) =>
             {
                 Database database = await calls.GetDatabaseAsync(cancellationToken);
+                await database.LookForLagAsync(branch: null, cancellationToken);
                 // A child is one step deeper than its parent, so ordering by depth puts parents first.
                 return (IReadOnlyList<BranchDescription>)Descriptions.Of(
                     database, database.ListBranches(includeDeleted: true).OrderBy(record => record.Depth));
@@ -83,6 +85,7 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
     private async ValueTask<DatabaseDescription> DescribeAsync(Database database, CancellationToken cancellationToken)
     {
         using StoreLease main = await database.AcquireAsync(BranchName.Main, cancellationToken);
+        await database.LookForLagAsync(branch: null, cancellationToken);
         return new DatabaseDescription(
             database.Name.Value,
             database.Id.ToString(),

@@ -1,13 +1,11 @@
-using System.Collections.Concurrent;
 using Branching.Storage.Ownership;
 using Branching.Storage.Snapshots;
 
 namespace Branching.Storage;
 
-/// <content>Serving under a tenure, and what of the database is not yet on shared storage.</content>
+/// <content>Serving under a tenure.</content>
 public sealed partial class Database
 {
-    private readonly ConcurrentDictionary<StoreId, StoreProgress> _progress = new();
     private DurableLineage? _lineage;
     private TenureGuard? _guard;
     private StorageException? _end;
@@ -60,30 +58,6 @@ public sealed partial class Database
     /// <see cref="FailureKind.Closed"/>: never again.</exception>
     public Task WaitForLeaseAsync(CancellationToken cancellationToken) =>
         _guard is { } guard ? guard.WaitAsync(cancellationToken) : Task.CompletedTask;
-
-    /// <summary>How much of a branch is not yet on shared storage. Cheap.</summary>
-    /// <exception cref="StorageException"><see cref="FailureKind.BranchNotFound"/>.</exception>
-    public SnapshotLag GetLag(BranchName branch) => ProgressOf(GetBranch(branch).Id).Measure(_time.GetUtcNow());
-
-    /// <summary>How much of all durable branches together is not yet on shared storage: sequences in sum, and the age
-    /// of the oldest of them.</summary>
-    public SnapshotLag GetLag()
-    {
-        DateTimeOffset now = _time.GetUtcNow();
-        ulong missing = 0;
-        TimeSpan behind = TimeSpan.Zero;
-        foreach (BranchRecord record in _living.Values)
-        {
-            if (record.Durability == BranchDurability.Durable && _progress.TryGetValue(record.Id, out StoreProgress? p))
-            {
-                SnapshotLag lag = p.Measure(now);
-                missing += lag.Sequences;
-                behind = lag.Behind > behind ? lag.Behind : behind;
-            }
-        }
-
-        return new SnapshotLag(null, null, null, missing, behind);
-    }
 
     /// <summary>Takes a snapshot of a branch; see <see cref="SnapshotTaker.TakeAsync"/>.</summary>
     /// <exception cref="StorageException">Also <see cref="FailureKind.NotSupported"/> without shared storage.
@@ -198,8 +172,6 @@ public sealed partial class Database
             }
         }
     }
-
-    private StoreProgress ProgressOf(StoreId id) => _progress.GetOrAdd(id, static _ => new StoreProgress());
 
     private StorageException NotOwned() => new(
         FailureKind.NotOwner,

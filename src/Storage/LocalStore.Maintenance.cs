@@ -7,6 +7,10 @@ public sealed partial class LocalStore
     // A shorter log is replayed in a few milliseconds, which is not worth one more table file.
     private const long TailWorthFlushingBytes = 1L << 20;
 
+    // Each opening begins a log and keeps those it replays, so a program that opens a store for one write and closes it
+    // again would replay, and copy into each branch, one more file each time.
+    private const int LogsWorthFlushing = 8;
+
     // A store that is written slowly, by less than this between two ticks, has its log flushed at this size, so that
     // its first branch replays no more. One that is written fast flushes by itself when its memtable is full.
     private const long SlowTailBytes = 4L << 20;
@@ -230,7 +234,8 @@ public sealed partial class LocalStore
 
     private void FlushTailBeforeClosing()
     {
-        if (IsReadOnly || !Health.IsHealthy || TailBytes < TailWorthFlushingBytes)
+        if (IsReadOnly || !Health.IsHealthy
+            || (TailBytes < TailWorthFlushingBytes && CountLogs() < LogsWorthFlushing))
         {
             return;
         }
@@ -262,6 +267,18 @@ public sealed partial class LocalStore
         }
 
         return sum;
+    }
+
+    private int CountLogs()
+    {
+        try
+        {
+            return System.IO.Directory.EnumerateFiles(Directory, "*.log").Count();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return 0;
+        }
     }
 
     private long WalBytes()

@@ -14,6 +14,14 @@ internal sealed class StoreProgress
     private Sequence? _snapshotted;
     private DateTimeOffset? _snapshottedAt;
     private bool _wasOpened;
+    private volatile bool _wasLookedFor;
+
+    /// <summary>Whether this process has opened the store, or looked into it, be it in vain.</summary>
+    public bool WasLookedFor
+    {
+        get => _wasLookedFor;
+        set => _wasLookedFor = value;
+    }
 
     /// <summary>Whether the store was opened by this process; before, nobody knows what its log holds.</summary>
     public bool WasOpened
@@ -33,6 +41,16 @@ internal sealed class StoreProgress
         lock (_lock)
         {
             _wasOpened = true;
+            NoteFound(sequence, time);
+        }
+    }
+
+    /// <summary>A store that is closed has this sequence.</summary>
+    public void NoteFound(Sequence sequence, TimeProvider time)
+    {
+        lock (_lock)
+        {
+            _wasLookedFor = true;
             Volatile.Write(ref _acknowledged, Math.Max(_acknowledged, sequence.Value));
             if (_snapshotted is { } sent && sequence <= sent)
             {

@@ -58,8 +58,11 @@ internal sealed partial class DatabaseSnapshots
     public SnapshotHistory OpenHistory() => new(_shared, Database, Tenure);
 
     /// <summary>What each living branch has that shared storage has not.</summary>
-    public IReadOnlyList<BranchLag> GetLag() =>
-        Database.ListBranches().Select(record => LagOf(record, Database.GetLag(record.Name))).ToArray();
+    public async Task<IReadOnlyList<BranchLag>> GetLagAsync(CancellationToken cancellationToken)
+    {
+        await Database.LookForLagAsync(branch: null, cancellationToken);
+        return Database.ListBranches().Select(record => LagOf(record, Database.GetLag(record.Name))).ToArray();
+    }
 
     /// <summary>When the oldest durable branch without a snapshot was made, if there is one.</summary>
     public DateTimeOffset? OldestNewBranchAt()

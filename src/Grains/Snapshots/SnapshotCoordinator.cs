@@ -87,6 +87,7 @@ internal sealed partial class SnapshotCoordinator
         try
         {
             await LoadAsync(cancellationToken);
+            await _snapshots.Database.LookForLagAsync(branch: null, cancellationToken); // What nodes tell of themselves.
             if (State() is { } state && Due(state) is { } due)
             {
                 Start(due);
@@ -181,7 +182,7 @@ internal sealed partial class SnapshotCoordinator
             notLoaded = e.Message;
         }
 
-        IReadOnlyList<BranchLag> lag = _snapshots.GetLag();
+        IReadOnlyList<BranchLag> lag = await _snapshots.GetLagAsync(cancellationToken);
         DateTimeOffset now = _time.GetUtcNow();
         ScheduleState state = State();
         lock (_lock)

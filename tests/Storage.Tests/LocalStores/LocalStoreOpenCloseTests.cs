@@ -119,6 +119,20 @@ public sealed class LocalStoreOpenCloseTests
     }
 
     [Fact]
+    public async Task Opening_for_one_write_each_does_not_heap_up_logs()
+    {
+        await using TestStore test = new();
+        for (int i = 0; i < 20; i++)
+        {
+            await test.WriteAsync(Put($"k{i}", "1"));
+            await test.ReopenAsync();
+            Assert.InRange(Directory.GetFiles(test.InRoot("store"), "*.log").Length, 1, 9);
+        }
+
+        Assert.Equal(20, test.Store.Count(null, KeyRange.All, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task Closing_under_load_ends_every_call_with_an_answer_or_Closed_and_loses_nothing()
     {
         const int Rounds = 4, Writers = 6;

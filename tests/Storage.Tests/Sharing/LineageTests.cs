@@ -89,6 +89,38 @@ public sealed class LineageTests
     }
 
     [Fact]
+    public async Task The_lag_of_branches_that_were_not_opened_since_the_start_is_found_without_opening_them()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        await shop.BranchAsync("sent");
+        await shop.SnapshotAsync("sent");
+        await shop.PutAsync("sent", "b", "2");
+        await shop.PutAsync("sent", "c", "3");
+        await shop.BranchAsync("new");
+        await shop.PutAsync("new", "d", "4");
+        await one.StopAsync();
+        SharedNode again = await nodes.StartAsync("one", one.Files);
+        Database back = await again.OwnAsync();
+        string store = Path.Combine(again.Files.DatabasePath, "stores", $"{back.GetBranch(Name("sent")).Id}");
+        string[] before = [.. Directory.GetFiles(store).Order(StringComparer.Ordinal)];
+
+        await back.LookForLagAsync(branch: null, default);
+
+        Assert.Equal(2ul, back.GetLag(Name("sent")).Sequences);
+        Assert.True(back.GetLag(Name("sent")).Behind > TimeSpan.Zero);
+        Assert.Equal((2ul, null), (back.GetLag(Name("new")).Sequences, back.GetLag(Name("new")).Snapshotted));
+        Assert.Equal(1ul + 2ul + 2ul, back.GetLag().Sequences);
+        Assert.Equal(before, Directory.GetFiles(store).Order(StringComparer.Ordinal));
+        await back.PutAsync("sent", "e", "5");
+        Assert.Equal(3ul, back.GetLag(Name("sent")).Sequences);
+        await back.SnapshotAsync("sent");
+        Assert.Equal(0ul, back.GetLag(Name("sent")).Sequences);
+    }
+
+    [Fact]
     public async Task An_ephemeral_branch_never_reaches_shared_storage()
     {
         await using SharedNodes nodes = new();

@@ -14,8 +14,8 @@ internal static class MemberRows
     {
         SiloAddress = SiloAddress.FromParsableString(row.Silo),
         Status = Enum.Parse<SiloStatus>(row.Status),
-        SiloName = row.SiloName,
-        HostName = row.HostName,
+        SiloName = row.SiloName ?? "",
+        HostName = row.HostName ?? "",
         RoleName = row.RoleName,
         ProxyPort = row.GatewayPort,
         UpdateZone = row.UpdateZone,

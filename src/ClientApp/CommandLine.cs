@@ -63,6 +63,7 @@ internal static class CommandLine
         Option[] everywhere =
             [
                 GlobalOptions.Data, GlobalOptions.SharedStorage, GlobalOptions.Backups, GlobalOptions.Cluster,
+                GlobalOptions.DirtyStore,
                 GlobalOptions.Json,
                 GlobalOptions.Quiet,
             ];

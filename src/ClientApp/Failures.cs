@@ -58,7 +58,7 @@ internal static class Failures
     private static string? HintFor(BranchingException failure, Invocation invocation)
     {
         string database = invocation.Database ?? "NAME";
-        return failure.Kind switch
+        return SettingAdvice.For(failure.Message, invocation) ?? failure.Kind switch
         {
             FailureKind.DatabaseNotFound => invocation.Command("databases"),
             FailureKind.DatabaseExists => invocation.Command("stats", database),

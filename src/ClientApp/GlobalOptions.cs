@@ -44,6 +44,8 @@ internal static class GlobalOptions
         Recursive = true,
     };
 
+    public static Option<string?> DirtyStore { get; } = CreateDirtyStore();
+
     public static Option<bool> Json { get; } = new("--json")
     {
         Description = "Answer in JSON; failures too, on standard error.",
@@ -55,4 +57,25 @@ internal static class GlobalOptions
         Description = "No progress and no notes on standard error.",
         Recursive = true,
     };
+
+    /// <summary>The options that are settings of the node: as <c>serve</c> and an embedded node read them.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> SettingsOf(ParseResult parsed)
+    {
+        if (parsed.GetValue(DirtyStore) is { } policy)
+        {
+            yield return new(Sessions.DirtyStore, policy.Replace("-", "", StringComparison.Ordinal));
+        }
+    }
+
+    private static Option<string?> CreateDirtyStore()
+    {
+        Option<string?> option = new("--dirty-store")
+        {
+            Description = "What is done when the local copy is damaged: fail (the default), restore-snapshot or fresh; "
+                + "the last two set it aside. A cluster's servers have their own.",
+            HelpName = "POLICY",
+            Recursive = true,
+        };
+        return option.AcceptOnlyFromAmong("fail", "restore-snapshot", "fresh");
+    }
 }

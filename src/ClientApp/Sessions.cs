@@ -15,6 +15,9 @@ internal static class Sessions
     /// <summary>The setting that says whether a restore may go anywhere.</summary>
     public const string BackupsAnyTarget = "Branching:Backups:AllowAnyTarget";
 
+    /// <summary>The setting that says what is done with a damaged local copy.</summary>
+    public const string DirtyStore = "Branching:SharedStorage:DirtyStore";
+
     private static readonly TimeSpan _connectWithin = TimeSpan.FromSeconds(15);
 
     /// <summary>Starts a node in this process, or connects to a cluster.</summary>
@@ -36,7 +39,9 @@ internal static class Sessions
     /// <summary>The configuration of an embedded node.</summary>
     public static IReadOnlyDictionary<string, string?> SettingsOf(SessionTarget target)
     {
-        Dictionary<string, string?> settings = new(StringComparer.Ordinal);
+        Dictionary<string, string?> settings = target.Settings is { } given
+            ? new(given, StringComparer.OrdinalIgnoreCase)
+            : new(StringComparer.OrdinalIgnoreCase);
         if (target.SharedStorage is { } shared)
         {
             settings[SharedStorageDirectory] = Path.GetFullPath(shared);

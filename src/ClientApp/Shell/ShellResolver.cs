@@ -18,7 +18,10 @@ internal sealed record ResolvedCommand(
 internal sealed class ShellResolver(RootCommand root, ShellState state)
 {
     private static readonly string[] _targets =
-        [GlobalOptions.Data.Name, GlobalOptions.Cluster.Name, GlobalOptions.SharedStorage.Name];
+        [
+            GlobalOptions.Data.Name, GlobalOptions.Cluster.Name, GlobalOptions.SharedStorage.Name,
+            GlobalOptions.DirtyStore.Name,
+        ];
 
     private static readonly string[] _help = ["--help", "-h", "-?"];
 

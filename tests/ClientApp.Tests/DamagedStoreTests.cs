@@ -1,0 +1,85 @@
+namespace Branching.ClientApp.Tests;
+
+/// <summary>What the command line can do about a store or snapshot that is not what was written.</summary>
+public sealed class DamagedStoreTests : CliTest
+{
+    private string Shared => Path.Combine(Scratch, "shared");
+
+    private string Stores => Path.Combine(Data, "databases", "shop", "stores");
+
+    [Fact]
+    public async Task A_damaged_local_copy_is_restored_by_following_the_advice()
+    {
+        await SnapshotShopAsync();
+        Damage(Stores);
+
+        CliResult refused = await RunSharedAsync("get", "shop", "apple");
+        CliResult restored = await RunSharedAsync("get", "shop", "apple", "--dirty-store", "restore-snapshot");
+
+        Assert.Equal(ExitCode.Failed, refused.ExitCode);
+        Assert.Contains("Branching:SharedStorage:DirtyStore", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("--dirty-store restore-snapshot", refused.Error, StringComparison.Ordinal);
+        Assert.True(restored.ExitCode == 0, restored.Error);
+        Assert.Equal("3", restored.Output.Trim());
+        Assert.Equal("3", (await ShareAsync("get", "shop", "apple")).Output.Trim());
+        Assert.Single(Directory.GetDirectories(Path.Combine(Data, "quarantine")));
+    }
+
+    [Fact]
+    public async Task A_setting_of_the_environment_counts_and_the_option_goes_before_it()
+    {
+        await SnapshotShopAsync();
+        Damage(Stores);
+        Dictionary<string, string> environment = new(StringComparer.Ordinal)
+        {
+            ["Branching__SharedStorage__DirtyStore"] = "RestoreSnapshot",
+            ["Branching__SharedStorage__Directory"] = Shared,
+        };
+
+        CliResult careful = await RunWithAsync(environment, "get", "shop", "apple", "--dirty-store", "fail");
+        CliResult nodes = await RunWithAsync(environment, "cluster", "nodes");
+        CliResult restored = await RunWithAsync(environment, "get", "shop", "apple");
+
+        Assert.Equal(ExitCode.Failed, careful.ExitCode);
+        Assert.Contains("restore-snapshot", nodes.Output, StringComparison.Ordinal);
+        Assert.Equal("3", restored.Output.Trim());
+    }
+
+    [Theory]
+    [InlineData("Branching__SharedStorage__DirtyShop", "Fresh", "Branching:SharedStorage:DirtyShop")]
+    [InlineData("BRANCHING__SHAREDSTORAGE__DIRTYSTORE", "Maybe", "Maybe")]
+    public async Task A_setting_of_the_environment_that_there_is_not_is_told(string name, string value, string told)
+    {
+        Dictionary<string, string> environment = new(StringComparer.Ordinal) { [name] = value };
+
+        CliResult result = await RunWithAsync(environment, "create", "shop");
+
+        Assert.Equal(ExitCode.Usage, result.ExitCode);
+        Assert.Contains(told, result.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Data));
+    }
+
+    private static void Damage(string stores)
+    {
+        foreach (string store in Directory.GetDirectories(stores))
+        {
+            File.WriteAllText(Path.Combine(store, "CURRENT"), "nothing\n");
+        }
+    }
+
+    private async Task SnapshotShopAsync()
+    {
+        await ShareAsync("create", "shop");
+        await ShareAsync("put", "shop", "apple", "3");
+        await ShareAsync("snapshot", "take", "shop");
+    }
+
+    private Task<CliResult> ShareAsync(params string[] arguments)
+        => SucceedAsync([.. arguments, "--shared-storage", Shared]);
+
+    private Task<CliResult> RunSharedAsync(params string[] arguments)
+        => RunAsync([.. arguments, "--shared-storage", Shared]);
+
+    private Task<CliResult> RunWithAsync(IReadOnlyDictionary<string, string> settings, params string[] arguments)
+        => Cli.RunAsync([], [.. arguments, "--data", Data], settings: settings);
+}

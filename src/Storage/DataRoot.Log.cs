@@ -102,6 +102,11 @@ internal static partial class Log
         "The note of the release of database {Database} cannot be used; its copy here is treated as any other")]
     public static partial void ReleaseNotRead(this ILogger logger, DatabaseName database, Exception cause);
 
+    [LoggerMessage(2076, LogLevel.Warning,
+        "Branch {Branch} of database {Database} is damaged and is replaced without a snapshot of it, as asked")]
+    public static partial void DamagedBranchReplaced(
+        this ILogger logger, BranchName branch, DatabaseName database, Exception cause);
+
     [LoggerMessage(2071, LogLevel.Warning, "What dropped database {Database} left on shared storage was not removed")]
     public static partial void DroppedNotCleaned(this ILogger logger, DatabaseName database, Exception cause);
 }

@@ -59,6 +59,32 @@ public sealed class DamagedStoreTests : CliTest
         Assert.False(Directory.Exists(Data));
     }
 
+    [Fact]
+    public async Task A_damaged_branch_is_restored_in_its_place_without_a_snapshot_of_it()
+    {
+        await ShareAsync("create", "shop");
+        string[] main = Directory.GetDirectories(Stores);
+        await ShareAsync("put", "shop", "apple", "3");
+        await ShareAsync("branch", "create", "shop", "topic");
+        await ShareAsync("snapshot", "take", "shop");
+        string topic = Directory.GetDirectories(Stores).Except(main, StringComparer.Ordinal).Single();
+        await File.WriteAllTextAsync(Path.Combine(topic, "CURRENT"), "nothing\n");
+
+        CliResult broken = await RunSharedAsync("get", "shop", "apple", "--branch", "topic");
+        CliResult restored = await RunSharedAsync("snapshot", "restore", "shop", "topic", "--replace", "--yes");
+
+        Assert.Equal(ExitCode.Failed, broken.ExitCode);
+        Assert.True(restored.ExitCode == 0, restored.Error);
+        Assert.Contains(
+            "no snapshot of that store was taken before, since it cannot be opened: ", restored.Output,
+            StringComparison.Ordinal);
+        Assert.Equal("3", (await ShareAsync("get", "shop", "apple", "--branch", "topic")).Output.Trim());
+        string quarantined = Directory.GetDirectories(
+            Path.Combine(Data, "databases", "shop", "quarantine"), Path.GetFileName(topic), SearchOption.AllDirectories)
+            .Single();
+        Assert.True(File.Exists(Path.Combine(quarantined, "CURRENT")));
+    }
+
     private static void Damage(string stores)
     {
         foreach (string store in Directory.GetDirectories(stores))

@@ -16,12 +16,14 @@ internal interface ISession : IAsyncDisposable
 /// <param name="SharedStorage">Where an embedded node keeps snapshots; null: nowhere.</param>
 /// <param name="Backups">Where an embedded node keeps backups; null: nowhere.</param>
 /// <param name="Settings">What else an embedded node is set to, by key; null: nothing.</param>
+/// <param name="Note">Told what it cost to bring a damaged database up; null: nobody.</param>
 internal sealed record SessionTarget(
     string DataRoot,
     string? Cluster,
     string? SharedStorage = null,
     string? Backups = null,
-    IReadOnlyDictionary<string, string?>? Settings = null);
+    IReadOnlyDictionary<string, string?>? Settings = null,
+    Action<string>? Note = null);
 
 /// <summary>How advice is worded: what a person would type where the command was typed.</summary>
 internal interface ICommandWording

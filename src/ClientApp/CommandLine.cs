@@ -63,7 +63,7 @@ internal static class CommandLine
         Option[] everywhere =
             [
                 GlobalOptions.Data, GlobalOptions.SharedStorage, GlobalOptions.Backups, GlobalOptions.Cluster,
-                GlobalOptions.DirtyStore,
+                GlobalOptions.DirtyStore, GlobalOptions.AcceptOlderSnapshots,
                 GlobalOptions.Json,
                 GlobalOptions.Quiet,
             ];

@@ -46,6 +46,13 @@ internal static class GlobalOptions
 
     public static Option<string?> DirtyStore { get; } = CreateDirtyStore();
 
+    public static Option<bool> AcceptOlderSnapshots { get; } = new("--accept-older-snapshots")
+    {
+        Description = "Restore an earlier snapshot where the newest is damaged; what was written between them is lost. "
+            + "A cluster's servers have their own.",
+        Recursive = true,
+    };
+
     public static Option<bool> Json { get; } = new("--json")
     {
         Description = "Answer in JSON; failures too, on standard error.",
@@ -64,6 +71,11 @@ internal static class GlobalOptions
         if (parsed.GetValue(DirtyStore) is { } policy)
         {
             yield return new(Sessions.DirtyStore, policy.Replace("-", "", StringComparison.Ordinal));
+        }
+
+        if (parsed.GetValue(AcceptOlderSnapshots))
+        {
+            yield return new(Sessions.AcceptOlderSnapshots, bool.TrueString);
         }
     }
 

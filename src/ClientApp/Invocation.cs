@@ -100,7 +100,7 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
                 "DataRootNotFound");
         }
 
-        return Host.Connect(target with { Settings = NodeSettingsGiven() }, cancellationToken);
+        return Host.Connect(target with { Settings = NodeSettingsGiven(), Note = Note }, cancellationToken);
     }
 
     /// <summary>

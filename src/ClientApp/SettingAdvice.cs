@@ -11,6 +11,7 @@ internal static class SettingAdvice
     private static readonly Advice[] _known =
     [
         new(Sessions.DirtyStore, "RestoreSnapshot", ["--dirty-store", "restore-snapshot"]),
+        new(Sessions.AcceptOlderSnapshots, "true", ["--accept-older-snapshots"]),
     ];
 
     /// <summary>The advice for the first setting that <paramref name="message"/> names; null when it names none.

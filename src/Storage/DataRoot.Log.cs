@@ -66,9 +66,11 @@ internal static partial class Log
         this ILogger logger, BranchName branch, DatabaseName database, BranchDurability durability);
 
     [LoggerMessage(2066, LogLevel.Warning,
-        "Branch {Branch} of database {Database}: the earlier snapshot {Snapshot} is used, as asked")]
+        "Branch {Branch} of database {Database}: snapshot {Skipped} is damaged and was skipped, the earlier {Snapshot} "
+        + "at sequence {Sequence} is used, as asked: {Reason}")]
     public static partial void OlderSnapshotUsed(
-        this ILogger logger, BranchName branch, DatabaseName database, Snapshots.SnapshotId snapshot, Exception cause);
+        this ILogger logger, BranchName branch, DatabaseName database, string skipped,
+        Snapshots.SnapshotId snapshot, Sequence sequence, string reason);
 
     [LoggerMessage(2067, LogLevel.Error, "Branch {Branch} of database {Database} could not be restored")]
     public static partial void BranchNotRestored(

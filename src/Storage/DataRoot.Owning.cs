@@ -86,6 +86,10 @@ public sealed partial class DataRoot
             return meanwhile;
         }
 
+        request = request with
+        {
+            AcceptOlderSnapshots = request.AcceptOlderSnapshots || access.Options.AcceptOlderSnapshots,
+        };
         try
         {
             if (_databases.TryGetValue(name, out Database? ended) && ended.Tenure is not null)

@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Branching.ClientApp.Tests;
 
 /// <summary>What the command line can do about a store or snapshot that is not what was written.</summary>
@@ -83,6 +85,43 @@ public sealed class DamagedStoreTests : CliTest
             Path.Combine(Data, "databases", "shop", "quarantine"), Path.GetFileName(topic), SearchOption.AllDirectories)
             .Single();
         Assert.True(File.Exists(Path.Combine(quarantined, "CURRENT")));
+    }
+
+    [Fact]
+    public async Task A_damaged_newest_snapshot_is_seen_and_an_earlier_one_is_restored_when_that_is_accepted()
+    {
+        await SnapshotShopAsync();
+        await ShareAsync("put", "shop", "apple", "4");
+        await ShareAsync("snapshot", "take", "shop");
+        await LoseNewestManifestAsync();
+
+        CliResult refused = await RunSharedAsync("get", "shop", "apple");
+        JsonElement listed = (await ShareAsync("snapshot", "list", "shop", "--json")).Json;
+        JsonElement whole = (await ShareAsync("snapshot", "verify", "shop", "main", "--json")).Json;
+        CliResult taken = await ShareAsync("get", "shop", "apple", "--accept-older-snapshots");
+
+        Assert.Equal(ExitCode.Failed, refused.ExitCode);
+        Assert.Contains("Branching:SharedStorage:AcceptOlderSnapshots", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("--accept-older-snapshots", refused.Error, StringComparison.Ordinal);
+        Assert.Equal(
+            [JsonValueKind.String, JsonValueKind.Null],
+            listed.EnumerateArray().Select(one => one.GetProperty("problem").ValueKind));
+        Assert.True(whole.GetProperty("good").GetBoolean());
+        Assert.Equal("3", taken.Output.Trim());
+        string used = whole.GetProperty("snapshot").GetString()!;
+        Assert.Contains(
+            $"is damaged and was skipped, the earlier {used} at sequence 1 is used", taken.Error,
+            StringComparison.Ordinal);
+    }
+
+    private async Task LoseNewestManifestAsync()
+    {
+        Directory.Delete(Data, recursive: true);
+        Directory.CreateDirectory(Data);
+        string newest = Directory.GetFiles(Shared, "*.json", SearchOption.AllDirectories)
+            .Where(file => file.Contains("/snapshots/", StringComparison.Ordinal))
+            .MaxBy(Path.GetFileName, StringComparer.Ordinal)!;
+        await File.WriteAllTextAsync(newest, "{");
     }
 
     private static void Damage(string stores)

@@ -20,7 +20,7 @@ internal sealed class ShellResolver(RootCommand root, ShellState state)
     private static readonly string[] _targets =
         [
             GlobalOptions.Data.Name, GlobalOptions.Cluster.Name, GlobalOptions.SharedStorage.Name,
-            GlobalOptions.DirtyStore.Name,
+            GlobalOptions.DirtyStore.Name, GlobalOptions.AcceptOlderSnapshots.Name,
         ];
 
     private static readonly string[] _help = ["--help", "-h", "-?"];

@@ -89,7 +89,8 @@ internal static class Failures
             FailureKind.Refused when invocation.Parsed.CommandResult.Command.Name == "delete"
                 => "to delete it all the same: " + invocation.Again("--force"),
             FailureKind.Refused when invocation.Target is { Cluster: null, SharedStorage: null }
-                => "name its shared storage with --shared-storage DIR",
+                => "name its shared storage with --shared-storage DIR; when that is gone for good, "
+                    + "Branching__SharedStorage__ServeDetached=true in the environment",
             _ when failure.IsTransient => "try again",
             _ => null,
         };

@@ -12,6 +12,9 @@ internal static class SettingAdvice
     [
         new(Sessions.DirtyStore, "RestoreSnapshot", ["--dirty-store", "restore-snapshot"]),
         new(Sessions.AcceptOlderSnapshots, "true", ["--accept-older-snapshots"]),
+        new("Branching:SharedStorage:AcceptOther", "true"),
+        new("Branching:SharedStorage:AcceptUnknown", "true"),
+        new("Branching:SharedStorage:RequireMark", "false"),
     ];
 
     /// <summary>The advice for the first setting that <paramref name="message"/> names; null when it names none.

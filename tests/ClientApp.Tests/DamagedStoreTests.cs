@@ -114,6 +114,36 @@ public sealed class DamagedStoreTests : CliTest
             StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_database_whose_shared_storage_is_gone_goes_on_without_it_or_on_another_as_the_messages_say()
+    {
+        await SnapshotShopAsync();
+        Directory.Delete(Shared, recursive: true);
+        Dictionary<string, string> environment = new(StringComparer.Ordinal);
+
+        CliResult alone = await RunAsync("get", "shop", "apple");
+        CliResult detached = await RunWithAsync(Setting("ServeDetached"), "get", "shop", "apple");
+        CliResult other = await MoveAsync();
+        environment["Branching__SharedStorage__AcceptOther"] = "true";
+        CliResult unknown = await MoveAsync();
+        environment["Branching__SharedStorage__AcceptUnknown"] = "true";
+        CliResult moved = await MoveAsync();
+
+        Assert.Contains("Branching__SharedStorage__ServeDetached=true", alone.Error, StringComparison.Ordinal);
+        Assert.Equal("3", detached.Output.Trim());
+        Assert.Contains("Branching__SharedStorage__AcceptOther=true", other.Error, StringComparison.Ordinal);
+        Assert.Contains("Branching__SharedStorage__AcceptUnknown=true", unknown.Error, StringComparison.Ordinal);
+        Assert.Equal("3", moved.Output.Trim());
+        Assert.Equal("3", (await ShareAsync("get", "shop", "apple")).Output.Trim());
+
+        Task<CliResult> MoveAsync() => RunWithAsync(environment, "get", "shop", "apple", "--shared-storage", Shared);
+    }
+
+    private static Dictionary<string, string> Setting(string name) => new(StringComparer.Ordinal)
+    {
+        [$"Branching__SharedStorage__{name}"] = "true",
+    };
+
     private async Task LoseNewestManifestAsync()
     {
         Directory.Delete(Data, recursive: true);

@@ -65,8 +65,7 @@ public sealed partial class DataRoot
             using StoreLease lease = await database.AcquireAsync(branch, cancellationToken).ConfigureAwait(false);
             return null;
         }
-        catch (StorageException e) when (e.Kind is FailureKind.Corruption or FailureKind.UnknownStore
-            or FailureKind.MissingStore)
+        catch (StorageException e) when (Database.IsDamage(e))
         {
             return e;
         }

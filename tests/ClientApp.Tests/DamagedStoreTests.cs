@@ -139,6 +139,35 @@ public sealed class DamagedStoreTests : CliTest
         Task<CliResult> MoveAsync() => RunWithAsync(environment, "get", "shop", "apple", "--shared-storage", Shared);
     }
 
+    [Fact]
+    public async Task A_damaged_main_store_hides_no_branch_and_is_shown_with_what_is_wrong()
+    {
+        await SucceedAsync("create", "shop");
+        string[] main = Directory.GetDirectories(Stores);
+        await SucceedAsync("put", "shop", "apple", "3");
+        await SucceedAsync("branch", "create", "shop", "topic");
+        await File.WriteAllTextAsync(Path.Combine(main.Single(), "CURRENT"), "nothing\n");
+
+        CliResult listed = await SucceedAsync("branch", "list", "shop");
+        JsonElement shown = (await SucceedAsync("branch", "show", "shop", "main", "--json")).Json;
+        CliResult topic = await SucceedAsync("branch", "show", "shop", "topic");
+        CliResult stats = await SucceedAsync("stats", "shop", "--branch", "topic");
+        CliResult health = await RunAsync("health", "shop");
+        JsonElement database = (await SucceedAsync("databases", "--json")).Json[0];
+
+        Assert.Contains(" damaged ", listed.Output, StringComparison.Ordinal);
+        Assert.Contains("main: ", listed.Error, StringComparison.Ordinal);
+        Assert.Equal("damaged", shown.GetProperty("state").GetString());
+        Assert.Contains("CURRENT", shown.GetProperty("problem").GetString(), StringComparison.Ordinal);
+        Assert.Contains("ready", topic.Output, StringComparison.Ordinal);
+        Assert.Contains("topic", stats.Output, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Failed, health.ExitCode);
+        Assert.Contains("damaged", health.Output, StringComparison.Ordinal);
+        Assert.Contains("CURRENT", health.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "its main store is damaged", database.GetProperty("problem").GetString(), StringComparison.Ordinal);
+    }
+
     private static Dictionary<string, string> Setting(string name) => new(StringComparer.Ordinal)
     {
         [$"Branching__SharedStorage__{name}"] = "true",

@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Text;
 using Branching.ClientApp.Shell.Editing;
 
@@ -14,8 +15,15 @@ internal interface ISession : IAsyncDisposable
 /// <param name="Cluster">The address of a cluster; null for an embedded node.</param>
 /// <param name="SharedStorage">Where an embedded node keeps snapshots; null: nowhere.</param>
 /// <param name="Backups">Where an embedded node keeps backups; null: nowhere.</param>
+/// <param name="Settings">What else an embedded node is set to, by key; null: nothing.</param>
+/// <param name="Note">Told what it cost to bring a damaged database up; null: nobody.</param>
 internal sealed record SessionTarget(
-    string DataRoot, string? Cluster, string? SharedStorage = null, string? Backups = null);
+    string DataRoot,
+    string? Cluster,
+    string? SharedStorage = null,
+    string? Backups = null,
+    IReadOnlyDictionary<string, string?>? Settings = null,
+    Action<string>? Note = null);
 
 /// <summary>How advice is worded: what a person would type where the command was typed.</summary>
 internal interface ICommandWording
@@ -58,6 +66,9 @@ internal sealed class CommandHost : IDisposable
 
     public Func<string, string?> Variable { get; init; } = System.Environment.GetEnvironmentVariable;
 
+    /// <summary>The whole environment, among which settings of the node are looked for.</summary>
+    public Func<IEnumerable<KeyValuePair<string, string>>> Variables { get; init; } = ReadVariables;
+
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     public Func<SessionTarget, CancellationToken, Task<ISession>> Connect { get; init; } = Sessions.ConnectAsync;
@@ -97,6 +108,10 @@ internal sealed class CommandHost : IDisposable
 
     public void Dispose() => Out.Flush();
 
+    private static IEnumerable<KeyValuePair<string, string>> ReadVariables()
+        => System.Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().Select(
+            entry => new KeyValuePair<string, string>((string)entry.Key, (string?)entry.Value ?? ""));
+
     private CommandHost Copy(
         Stream input,
         Stream output,
@@ -113,6 +128,7 @@ internal sealed class CommandHost : IDisposable
             TerminalWidth = TerminalWidth,
             Terminal = Terminal,
             Variable = Variable,
+            Variables = Variables,
             Time = Time,
             Connect = connect,
             Wording = wording,

@@ -58,7 +58,7 @@ internal static class Failures
     private static string? HintFor(BranchingException failure, Invocation invocation)
     {
         string database = invocation.Database ?? "NAME";
-        return failure.Kind switch
+        return SettingAdvice.For(failure.Message, invocation) ?? failure.Kind switch
         {
             FailureKind.DatabaseNotFound => invocation.Command("databases"),
             FailureKind.DatabaseExists => invocation.Command("stats", database),
@@ -91,7 +91,8 @@ internal static class Failures
             FailureKind.Refused when invocation.Target is { Cluster: null, SharedStorage: null }
                 => invocation.Host.Wording is { } wording
                     ? "name its shared storage: " + wording.Elsewhere(GlobalOptions.SharedStorageName)
-                    : "name its shared storage with --shared-storage DIR",
+                    : "name its shared storage with --shared-storage DIR; when that is gone for good, "
+                        + "Branching__SharedStorage__ServeDetached=true in the environment",
 
             // Damage elsewhere has the same kind, and nobody reads across that: only the text tells.
             FailureKind.Corruption when failure.Message.Contains("read across damage", StringComparison.Ordinal)

@@ -57,6 +57,15 @@ internal sealed class GlobalOptions
         Recursive = true,
     };
 
+    public Option<string?> DirtyStore { get; } = CreateDirtyStore();
+
+    public Option<bool> AcceptOlderSnapshots { get; } = new("--accept-older-snapshots")
+    {
+        Description = "Restore an earlier snapshot where the newest is damaged; what was written between them is lost. "
+            + "A cluster's servers have their own.",
+        Recursive = true,
+    };
+
     public Option<bool> Json { get; } = new(JsonName)
     {
         Description = "Answer in JSON; failures too, on standard error.",
@@ -70,10 +79,38 @@ internal sealed class GlobalOptions
     };
 
     /// <summary>All of them, in the order of the help.</summary>
-    public IReadOnlyList<Option> All => [Data, SharedStorage, Backups, Cluster, Json, Quiet];
+    public IReadOnlyList<Option> All =>
+        [Data, SharedStorage, Backups, Cluster, DirtyStore, AcceptOlderSnapshots, Json, Quiet];
 
     /// <summary>Those of the tree that a command line was read with.</summary>
     public static GlobalOptions Of(ParseResult parsed) => ((BranchingCommand)parsed.RootCommandResult.Command).Globals;
+
+    /// <summary>The options that are settings of the node: as <c>serve</c> and an embedded node read them.</summary>
+    public static IEnumerable<KeyValuePair<string, string>> SettingsOf(ParseResult parsed)
+    {
+        GlobalOptions own = Of(parsed);
+        if (parsed.GetValue(own.DirtyStore) is { } policy)
+        {
+            yield return new(Sessions.DirtyStore, policy.Replace("-", "", StringComparison.Ordinal));
+        }
+
+        if (parsed.GetValue(own.AcceptOlderSnapshots))
+        {
+            yield return new(Sessions.AcceptOlderSnapshots, bool.TrueString);
+        }
+    }
+
+    private static Option<string?> CreateDirtyStore()
+    {
+        Option<string?> option = new("--dirty-store")
+        {
+            Description = "What is done when the local copy is damaged: fail (the default), restore-snapshot or fresh; "
+                + "the last two set it aside. A cluster's servers have their own.",
+            HelpName = "POLICY",
+            Recursive = true,
+        };
+        return option.AcceptOnlyFromAmong("fail", "restore-snapshot", "fresh");
+    }
 }
 
 /// <summary>The command that all others are below.</summary>

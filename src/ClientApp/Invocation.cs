@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Branching.ClientApp.Formats;
 using Branching.ClientApp.Terminal;
 using Branching.Grains;
+using Branching.Silo;
 
 namespace Branching.ClientApp;
 
@@ -41,9 +42,8 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
                 : GlobalOptions.DefaultDataRoot),
         Parsed.GetValue(_globals.Cluster),
         Parsed.GetValue(_globals.SharedStorage)
-            ?? (Host.Variable(GlobalOptions.SharedStorageVariable) is { Length: > 0 } shared ? shared : null),
-        Parsed.GetValue(_globals.Backups)
-            ?? (Host.Variable(GlobalOptions.BackupsVariable) is { Length: > 0 } backups ? backups : null));
+            ?? Setting(GlobalOptions.SharedStorageVariable, Sessions.SharedStorageDirectory),
+        Parsed.GetValue(_globals.Backups) ?? Setting(GlobalOptions.BackupsVariable, Sessions.BackupsDirectory));
 
     public Screen Screen => field ??= new Screen(Host);
 
@@ -115,7 +115,7 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
                 "DataRootNotFound");
         }
 
-        return Host.Connect(target, cancellationToken);
+        return Host.Connect(target with { Settings = NodeSettingsGiven(), Note = Note }, cancellationToken);
     }
 
     /// <summary>
@@ -190,6 +190,22 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
     private string Elsewhere(string option) => Host.Wording is { } wording
         ? wording.Elsewhere(option)
         : Again(option, "DIR");
+
+    /// <summary>Settings of an embedded node: those of the environment, under those of the command line.</summary>
+    private Dictionary<string, string?> NodeSettingsGiven()
+    {
+        Dictionary<string, string?> settings =
+            new(NodeSettings.Read(Host.Variables()), StringComparer.OrdinalIgnoreCase);
+        foreach ((string key, string value) in GlobalOptions.SettingsOf(Parsed))
+        {
+            settings[key] = value;
+        }
+
+        return settings;
+    }
+
+    private string? Setting(string variable, string key)
+        => Host.Variable(variable) is { Length: > 0 } given ? given : NodeSettings.TryFind(Host.Variables(), key);
 
     private static string Quote(string word)
         => word.Length > 0 && word.All(

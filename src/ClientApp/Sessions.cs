@@ -15,6 +15,12 @@ internal static class Sessions
     /// <summary>The setting that says whether a restore may go anywhere.</summary>
     public const string BackupsAnyTarget = "Branching:Backups:AllowAnyTarget";
 
+    /// <summary>The setting that says what is done with a damaged local copy.</summary>
+    public const string DirtyStore = "Branching:SharedStorage:DirtyStore";
+
+    /// <summary>The setting that lets an earlier snapshot take the place of a damaged one.</summary>
+    public const string AcceptOlderSnapshots = "Branching:SharedStorage:AcceptOlderSnapshots";
+
     private static readonly TimeSpan _connectWithin = TimeSpan.FromSeconds(15);
 
     /// <summary>Starts a node in this process, or connects to a cluster.</summary>
@@ -25,10 +31,18 @@ internal static class Sessions
             return await ConnectAsync(address, cancellationToken);
         }
 
-        // What goes wrong is told by the command itself; a log beside it would say it twice.
+        // What goes wrong is told by the command itself; a log beside it would say it twice. Only what it cost to bring
+        // a damaged database up is in no answer.
         return new EmbeddedSession(await EmbeddedNode.StartAsync(
             target.DataRoot,
-            logging: logging => logging.ClearProviders(),
+            logging: logging =>
+            {
+                logging.ClearProviders();
+                if (target.Note is { } note)
+                {
+                    logging.AddProvider(new StorageNotes(note));
+                }
+            },
             settings: SettingsOf(target),
             ct: cancellationToken));
     }
@@ -36,7 +50,9 @@ internal static class Sessions
     /// <summary>The configuration of an embedded node.</summary>
     public static IReadOnlyDictionary<string, string?> SettingsOf(SessionTarget target)
     {
-        Dictionary<string, string?> settings = new(StringComparer.Ordinal);
+        Dictionary<string, string?> settings = target.Settings is { } given
+            ? new(given, StringComparer.OrdinalIgnoreCase)
+            : new(StringComparer.OrdinalIgnoreCase);
         if (target.SharedStorage is { } shared)
         {
             settings[SharedStorageDirectory] = Path.GetFullPath(shared);

@@ -113,6 +113,8 @@ public enum BranchState
 /// <param name="LagSequences">Acknowledged sequence numbers that are not on shared storage; null: not counted, as for
 /// ephemeral and lost branches.</param>
 /// <param name="LagAge">How long the oldest of them has been waiting.</param>
+/// <param name="Problem">Why its store could not be opened when that was tried last; null when it could, or when nobody
+/// has tried.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.branch-description")]
@@ -135,7 +137,8 @@ public sealed record BranchDescription(
     [property: Id(15)] string? LastSnapshotId = null,
     [property: Id(16)] DateTimeOffset? LastSnapshotAt = null,
     [property: Id(17)] ulong? LagSequences = null,
-    [property: Id(18)] TimeSpan? LagAge = null);
+    [property: Id(18)] TimeSpan? LagAge = null,
+    [property: Id(19)] string? Problem = null);
 
 /// <summary>The size of a branch's files, in bytes.</summary>
 /// <param name="TotalBytes">All its files.</param>

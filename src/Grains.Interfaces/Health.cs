@@ -11,6 +11,9 @@ public enum StoreCondition
 
     /// <summary>It reads, and refuses writes until it is reopened.</summary>
     Poisoned = 2,
+
+    /// <summary>It cannot be opened: its files are not what was written, or are gone.</summary>
+    Damaged = 3,
 }
 
 /// <summary>What an examination of a store found.</summary>

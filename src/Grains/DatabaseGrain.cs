@@ -84,8 +84,21 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
 
     private async ValueTask<DatabaseDescription> DescribeAsync(Database database, CancellationToken cancellationToken)
     {
-        using StoreLease main = await database.AcquireAsync(BranchName.Main, cancellationToken);
         await database.LookForLagAsync(branch: null, cancellationToken);
+        string? problem = null;
+        Sequence sequence;
+        try
+        {
+            using StoreLease main = await database.AcquireAsync(BranchName.Main, cancellationToken);
+            sequence = main.Store.LastAcknowledged;
+        }
+        catch (StorageException e) when (Database.IsDamage(e))
+        {
+            // Its branches have stores of their own, and serve.
+            problem = $"its main store is damaged: {e.Message}";
+            sequence = database.GetLag(BranchName.Main).Acknowledged ?? default;
+        }
+
         return new DatabaseDescription(
             database.Name.Value,
             database.Id.ToString(),
@@ -94,9 +107,10 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
             database.CreatedBy,
             Node.Silo.Name,
             database.ListBranches().Count,
-            main.Store.LastAcknowledged.Value,
-            DatabaseState.Serving,
+            sequence.Value,
+            problem is null ? DatabaseState.Serving : DatabaseState.Failed,
             database.SurvivesItsNode ? Descriptions.LagOf(database) : null,
-            database.GetLag(BranchName.Main).SnapshottedAt);
+            database.GetLag(BranchName.Main).SnapshottedAt,
+            problem);
     }
 }

@@ -30,7 +30,9 @@ internal static class Descriptions
         record.CreatedAt,
         record.CreatedBy,
         record.Labels,
-        (BranchState)(int)record.State,
+        record.State == Storage.BranchState.Ready && database.DamageOf(record.Id) is not null
+            ? BranchState.Damaged
+            : (BranchState)(int)record.State,
         record.LinkedFiles,
         record.CopiedFiles,
         size is { } measured
@@ -40,7 +42,8 @@ internal static class Descriptions
         lag?.Snapshot?.ToString(),
         lag?.SnapshottedAt,
         lag?.Sequences,
-        lag?.Behind);
+        lag?.Behind,
+        database.DamageOf(record.Id));
 
     public static BranchDescription[] Of(Database database, IEnumerable<BranchRecord> records) =>
         [.. records.Select(record => Of(database, record))];

@@ -17,6 +17,8 @@ internal sealed class SnapshotCoordinatorGrain(ServingNode node, IOptions<Schedu
     private SnapshotCoordinator? _coordinator;
     private long? _endedAt;
 
+    private ServingNode Node => node;
+
     private string Database => this.GetPrimaryKeyString();
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
@@ -49,26 +51,40 @@ internal sealed class SnapshotCoordinatorGrain(ServingNode node, IOptions<Schedu
         cancellationToken);
 
     public ValueTask<IReadOnlyList<SnapshotDescription>> ListAsync(
-        string? branch = null, CancellationToken cancellationToken = default) => RunAsync(
+        string? branch = null, CancellationToken cancellationToken = default) => ReadAsync(
         branch,
         static (coordinator, branch, stop) => coordinator.Snapshots.ListAsync(branch, stop),
+        static (snapshots, branch, stop) => snapshots.ListAsync(branch, stop),
         cancellationToken);
 
     public ValueTask<SnapshotDetails> DescribeAsync(
-        string snapshotId, CancellationToken cancellationToken = default) => RunAsync(
+        string snapshotId, CancellationToken cancellationToken = default) => ReadAsync(
         snapshotId,
         static (coordinator, id, stop) => coordinator.Snapshots.DescribeAsync(id, stop),
+        static (snapshots, id, stop) => snapshots.DescribeAsync(id, stop),
         cancellationToken);
 
     public ValueTask<OperationDescription> VerifyAsync(
         string snapshotId,
         VerificationKind kind = VerificationKind.Checksums,
-        CancellationToken cancellationToken = default) => RunAsync(
-        (snapshotId, kind),
+        CancellationToken cancellationToken = default) => ReadAsync(
+        (Id: snapshotId, Kind: kind, Operations: _operations),
         static async (coordinator, what, stop) =>
         {
-            await coordinator.Snapshots.Repository.ReadManifestAsync(SnapshotId.Parse(what.snapshotId), stop);
-            return coordinator.Verify(what.snapshotId, what.kind);
+            await coordinator.Snapshots.Repository.ReadManifestAsync(SnapshotId.Parse(what.Id), stop);
+            return coordinator.Verify(what.Id, what.Kind);
+        },
+        static async (snapshots, what, stop) =>
+        {
+            SnapshotManifest manifest = await snapshots.FindAsync(what.Id, stop);
+            return what.Operations.Start(
+                OperationKind.Verify,
+                $"snapshot {what.Id}",
+                exclusive: true,
+                async (operation, stop) => operation.Describe() with
+                {
+                    Verified = await snapshots.VerifyAsync(manifest, what.Kind, operation, stop),
+                });
         },
         cancellationToken);
 
@@ -197,6 +213,42 @@ internal sealed class SnapshotCoordinatorGrain(ServingNode node, IOptions<Schedu
                 return await Task.Run(() => what.Call(coordinator, what.Argument, stop), stop);
             },
             cancellationToken);
+
+    /// <summary>As <see cref="RunAsync"/>; when the database cannot be taken, what only reads shared storage is
+    /// answered all the same, so that a person can see what there is to restore.</summary>
+    private async ValueTask<TAnswer> ReadAsync<TArgument, TAnswer>(
+        TArgument argument,
+        Func<SnapshotCoordinator, TArgument, CancellationToken, Task<TAnswer>> owned,
+        Func<UnownedSnapshots, TArgument, CancellationToken, Task<TAnswer>> unowned,
+        CancellationToken cancellationToken)
+    {
+        BranchingException notTaken;
+        try
+        {
+            return await RunAsync(argument, owned, cancellationToken);
+        }
+        catch (BranchingException e) when (UnownedSnapshots.MayAnswerAfter(e))
+        {
+            notTaken = e;
+        }
+
+        try
+        {
+            return await _calls.RunAsync(
+                (Grain: this, Argument: argument, Call: unowned),
+                static async (_, what, stop) => await Task.Run(
+                    async () => await what.Call(
+                        await UnownedSnapshots.OpenAsync(what.Grain.Node, what.Grain.Database, stop),
+                        what.Argument,
+                        stop),
+                    stop),
+                cancellationToken);
+        }
+        catch (BranchingException e) when (e.Kind is not FailureKind.SnapshotNotFound)
+        {
+            throw notTaken; // It says why the database is not served, which is what has to be mended.
+        }
+    }
 
     private async ValueTask<SnapshotCoordinator> CoordinatorAsync(CancellationToken cancellationToken)
     {

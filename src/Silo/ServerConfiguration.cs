@@ -32,6 +32,20 @@ internal static class ServerConfiguration
         ["--node-name"] = $"{ServerOptions.Section}:{nameof(ServerOptions.NodeName)}",
     };
 
+    private static readonly Dictionary<string, Type> _sections = new(StringComparer.OrdinalIgnoreCase)
+    {
+        [StorageOptions.Section] = typeof(StorageOptions),
+        [ServingOptions.Section] = typeof(ServingOptions),
+        [ServerOptions.Section] = typeof(ServerOptions),
+        [MembershipOptions.Section] = typeof(MembershipOptions),
+        [SharedStorageOptions.Section] = typeof(SharedStorageOptions),
+        [OwnershipOptions.Section] = typeof(OwnershipOptions),
+        [SnapshotOptions.Section] = typeof(SnapshotOptions),
+        [ScheduleOptions.Section] = typeof(ScheduleOptions),
+        [FailoverOptions.Section] = typeof(FailoverOptions),
+        [NodeBackupOptions.Section] = typeof(NodeBackupOptions),
+    };
+
     /// <summary>What the command line takes, one line for each switch.</summary>
     public static IEnumerable<string> Usage =>
         [$"{FileSwitch} <file>  a JSON file of settings",
@@ -51,8 +65,20 @@ internal static class ServerConfiguration
 
         builder.AddEnvironmentVariables().AddInMemoryCollection(fromLine);
         IConfigurationRoot configuration = builder.Build();
-        Refuse(UnknownKeys(configuration));
+        ThrowIfWrong(configuration);
         return configuration;
+    }
+
+    /// <summary>Refuses settings that there are not, and values that they do not take.</summary>
+    /// <exception cref="BranchingException"><see cref="Grains.FailureKind.InvalidArgument"/>, naming what is
+    /// wrong.</exception>
+    public static void ThrowIfWrong(IConfiguration configuration)
+    {
+        Refuse(UnknownKeys(configuration));
+        foreach ((string section, Type type) in _sections)
+        {
+            Bind(configuration, section, Activator.CreateInstance(type)!);
+        }
     }
 
     /// <summary>The server's options, checked, and with the way nodes find each other decided.</summary>
@@ -86,9 +112,15 @@ internal static class ServerConfiguration
     }
 
     private static TOptions Bind<TOptions>(IConfiguration configuration, string section)
-        where TOptions : new()
+        where TOptions : notnull, new()
     {
         TOptions options = new();
+        Bind(configuration, section, options);
+        return options;
+    }
+
+    private static void Bind(IConfiguration configuration, string section, object options)
+    {
         try
         {
             configuration.GetSection(section).Bind(options);
@@ -97,8 +129,6 @@ internal static class ServerConfiguration
         {
             throw Refused(e.Message);
         }
-
-        return options;
     }
 
     private static bool IsSection(string argument, string section)
@@ -152,22 +182,9 @@ internal static class ServerConfiguration
 
     private static IEnumerable<string> UnknownKeys(IConfiguration configuration)
     {
-        Dictionary<string, Type> sections = new(StringComparer.OrdinalIgnoreCase)
-        {
-            [StorageOptions.Section] = typeof(StorageOptions),
-            [ServingOptions.Section] = typeof(ServingOptions),
-            [ServerOptions.Section] = typeof(ServerOptions),
-            [MembershipOptions.Section] = typeof(MembershipOptions),
-            [SharedStorageOptions.Section] = typeof(SharedStorageOptions),
-            [OwnershipOptions.Section] = typeof(OwnershipOptions),
-            [SnapshotOptions.Section] = typeof(SnapshotOptions),
-            [ScheduleOptions.Section] = typeof(ScheduleOptions),
-            [FailoverOptions.Section] = typeof(FailoverOptions),
-            [NodeBackupOptions.Section] = typeof(NodeBackupOptions),
-        };
         foreach (IConfigurationSection section in configuration.GetSection(Root).GetChildren())
         {
-            if (!sections.TryGetValue(section.Path, out Type? type))
+            if (!_sections.TryGetValue(section.Path, out Type? type))
             {
                 yield return section.Path;
                 continue;

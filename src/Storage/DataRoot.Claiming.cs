@@ -43,8 +43,9 @@ public sealed partial class DataRoot
         {
             throw new StorageException(
                 damaged.Kind,
-                $"the newest snapshot of its main store, '{damaged.Name}', cannot be used: {damaged.Reason} Ask " +
-                "again with AcceptOlderSnapshots to use the newest good one.");
+                $"the newest snapshot of its main store, '{damaged.Name}', cannot be used: {damaged.Reason} Set " +
+                $"{SharedStorageOptions.Section}:AcceptOlderSnapshots to use the newest good one: what was written " +
+                "after it is lost then.");
         }
     }
 

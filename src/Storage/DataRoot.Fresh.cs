@@ -12,7 +12,8 @@ public sealed partial class DataRoot
         foreach (DatabaseName name in ListDatabases())
         {
             StorageException? damage = _failed.GetValueOrDefault(name)
-                ?? await FindDamageAsync(_databases[name], CancellationToken.None).ConfigureAwait(false);
+                ?? await FindDamageAsync(_databases[name], BranchName.Main, CancellationToken.None)
+                    .ConfigureAwait(false);
             if (damage is { Kind: FailureKind.Corruption or FailureKind.UnknownStore or FailureKind.MissingStore })
             {
                 await BeginAnewAsync(name, damage).ConfigureAwait(false);

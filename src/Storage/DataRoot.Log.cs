@@ -66,9 +66,11 @@ internal static partial class Log
         this ILogger logger, BranchName branch, DatabaseName database, BranchDurability durability);
 
     [LoggerMessage(2066, LogLevel.Warning,
-        "Branch {Branch} of database {Database}: the earlier snapshot {Snapshot} is used, as asked")]
+        "Branch {Branch} of database {Database}: snapshot {Skipped} is damaged and was skipped, the earlier {Snapshot} "
+        + "at sequence {Sequence} is used, as asked: {Reason}")]
     public static partial void OlderSnapshotUsed(
-        this ILogger logger, BranchName branch, DatabaseName database, Snapshots.SnapshotId snapshot, Exception cause);
+        this ILogger logger, BranchName branch, DatabaseName database, string skipped,
+        Snapshots.SnapshotId snapshot, Sequence sequence, string reason);
 
     [LoggerMessage(2067, LogLevel.Error, "Branch {Branch} of database {Database} could not be restored")]
     public static partial void BranchNotRestored(
@@ -105,6 +107,11 @@ internal static partial class Log
     [LoggerMessage(2075, LogLevel.Warning,
         "The note of the release of database {Database} cannot be used; its copy here is treated as any other")]
     public static partial void ReleaseNotRead(this ILogger logger, DatabaseName database, Exception cause);
+
+    [LoggerMessage(2076, LogLevel.Warning,
+        "Branch {Branch} of database {Database} is damaged and is replaced without a snapshot of it, as asked")]
+    public static partial void DamagedBranchReplaced(
+        this ILogger logger, BranchName branch, DatabaseName database, Exception cause);
 
     [LoggerMessage(2071, LogLevel.Warning, "What dropped database {Database} left on shared storage was not removed")]
     public static partial void DroppedNotCleaned(this ILogger logger, DatabaseName database, Exception cause);

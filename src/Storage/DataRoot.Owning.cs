@@ -86,6 +86,11 @@ public sealed partial class DataRoot
             return meanwhile;
         }
 
+        request = request with
+        {
+            AcceptOlderSnapshots = request.AcceptOlderSnapshots || access.Options.AcceptOlderSnapshots,
+            AcceptUnknown = request.AcceptUnknown || access.Options.AcceptUnknown,
+        };
         try
         {
             if (_databases.TryGetValue(name, out Database? ended) && ended.Tenure is not null)
@@ -268,7 +273,8 @@ public sealed partial class DataRoot
             throw new StorageException(
                 FailureKind.Refused,
                 $"this node's copy was on shared storage before, but '{shared.Location}' does not know it. Make sure " +
-                "that the right directory is mounted; then ask again with AcceptUnknown to put the copy there.");
+                $"that the right directory is mounted; then set {SharedStorageOptions.Section}:AcceptUnknown for one " +
+                "start to put the copy there.");
         }
 
         await RetireFormerLifeAsync(local, life).ConfigureAwait(false);

@@ -188,9 +188,7 @@ public sealed partial class DataRoot
 
         if (there is { State: BranchState.Ready } && task.Request.SnapshotBefore && database.Tenure is not null)
         {
-            SnapshotResult before = await database.TakeSnapshotAsync(
-                branch, new TakeSnapshot(), progress: null, cancellationToken).ConfigureAwait(false);
-            report = report with { SnapshotBefore = before.Id, ReplacedSequence = before.Manifest.Sequence };
+            report = await SnapshotBeforeAsync(database, branch, report, cancellationToken).ConfigureAwait(false);
         }
 
         (BranchRecord restored, string? quarantine) = await database.RestoreBranchAsync(
@@ -209,6 +207,22 @@ public sealed partial class DataRoot
         }
 
         return report with { Store = restored.Id, Quarantine = quarantine, Done = true };
+    }
+
+    /// <summary>Takes the snapshot of what is replaced. A store that cannot be opened for damage has none to give, and
+    /// goes to quarantine whole as any other; every other failure keeps it in its place.</summary>
+    private async Task<RestoreReport> SnapshotBeforeAsync(
+        Database database, BranchName branch, RestoreReport report, CancellationToken cancellationToken)
+    {
+        if (await FindDamageAsync(database, branch, cancellationToken).ConfigureAwait(false) is { } damage)
+        {
+            _logger.DamagedBranchReplaced(branch, database.Name, damage);
+            return report with { ReplacedSequence = null, Damage = damage.Message };
+        }
+
+        SnapshotResult before = await database.TakeSnapshotAsync(
+            branch, new TakeSnapshot(), progress: null, cancellationToken).ConfigureAwait(false);
+        return report with { SnapshotBefore = before.Id, ReplacedSequence = before.Manifest.Sequence };
     }
 
     private async Task<RestoreReport> RestoreNewAsync(

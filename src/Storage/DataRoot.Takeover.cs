@@ -35,7 +35,7 @@ public sealed partial class DataRoot
             _disk.Reach(SharingStep.TenureRecorded);
             await AttachAsync(owned, database, adopted ? OwnedBy.Adoption : OwnedBy.Return, cancellationToken)
                 .ConfigureAwait(false);
-            damage = await FindDamageAsync(database, cancellationToken).ConfigureAwait(false);
+            damage = await FindDamageAsync(database, BranchName.Main, cancellationToken).ConfigureAwait(false);
             if (damage is null)
             {
                 return Enter(owned, database);
@@ -56,17 +56,16 @@ public sealed partial class DataRoot
         };
     }
 
-    /// <summary>Opens the main store, by RocksDB's own recovery, and says what is wrong with it.</summary>
-    private static async Task<StorageException?> FindDamageAsync(Database database, CancellationToken cancellationToken)
+    /// <summary>Opens a store, by RocksDB's own recovery, and says what is wrong with it.</summary>
+    private static async Task<StorageException?> FindDamageAsync(
+        Database database, BranchName branch, CancellationToken cancellationToken)
     {
         try
         {
-            using StoreLease lease = await database.AcquireAsync(BranchName.Main, cancellationToken)
-                .ConfigureAwait(false);
+            using StoreLease lease = await database.AcquireAsync(branch, cancellationToken).ConfigureAwait(false);
             return null;
         }
-        catch (StorageException e) when (e.Kind is FailureKind.Corruption or FailureKind.UnknownStore
-            or FailureKind.MissingStore)
+        catch (StorageException e) when (Database.IsDamage(e))
         {
             return e;
         }

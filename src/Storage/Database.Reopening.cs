@@ -3,12 +3,22 @@ namespace Branching.Storage;
 /// <content>Examining a branch's store, and opening it anew after what was wrong is mended.</content>
 public sealed partial class Database
 {
-    /// <summary>Examines the store of a branch, opening it when needed.</summary>
+    /// <summary>Examines the store of a branch, opening it when needed. One that cannot be opened for damage is
+    /// <see cref="StoreCondition.Damaged"/>.</summary>
     /// <exception cref="StorageException">As for <see cref="AcquireAsync"/>.</exception>
     public async Task<StoreHealthReport> ExamineAsync(BranchName branch, CancellationToken cancellationToken)
     {
-        using StoreLease lease = await AcquireAsync(branch, cancellationToken).ConfigureAwait(false);
-        return await Task.Run(lease.Store.Examine, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using StoreLease lease = await AcquireAsync(branch, cancellationToken).ConfigureAwait(false);
+            return await Task.Run(lease.Store.Examine, cancellationToken).ConfigureAwait(false);
+        }
+        catch (StorageException e) when (IsDamage(e))
+        {
+            return new StoreHealthReport(
+                LabelOf(branch), _files.StoreOf(GetBranch(branch).Id), StoreCondition.Damaged, [e.Message],
+                NeedsRestart: false);
+        }
     }
 
     /// <summary>

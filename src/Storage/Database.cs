@@ -239,17 +239,6 @@ public sealed partial class Database
         return new BranchSize(total, total - unique, unique, files);
     }
 
-    private async Task<StoreLease> OpenAsync(BranchRecord record, StoreSlot? slot, CancellationToken cancellationToken)
-    {
-        slot ??= SlotOf(record);
-        if (!slot.IsOpen)
-        {
-            await Task.Run(() => CheckMark(record), cancellationToken).ConfigureAwait(false);
-        }
-
-        return await slot.AcquireAsync(record, cancellationToken).ConfigureAwait(false);
-    }
-
     /// <summary>
     /// The mark inside the store's directory decides whose data these are (rule C6.6 of the crash matrix).
     /// </summary>

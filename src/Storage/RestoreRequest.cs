@@ -43,6 +43,8 @@ public sealed record RestoreRequest(
 /// <param name="SnapshotBefore">The snapshot that was taken of it before.</param>
 /// <param name="Plan">What had, or has, to be fetched.</param>
 /// <param name="Done">Whether anything was changed.</param>
+/// <param name="Damage">Why the replaced store could not be opened, so that no snapshot of it was taken before;
+/// <see langword="null"/>: it could, or was not to be.</param>
 public sealed record RestoreReport(
     SnapshotId Snapshot,
     DatabaseName Database,
@@ -54,7 +56,8 @@ public sealed record RestoreReport(
     string? Quarantine,
     SnapshotId? SnapshotBefore,
     RestorePlan Plan,
-    bool Done);
+    bool Done,
+    string? Damage = null);
 
 /// <summary><c>restore.json</c>: a restore that takes the place of a branch, from its beginning to its end.</summary>
 /// <param name="Format">Number of the format.</param>

@@ -77,6 +77,18 @@ public sealed class SharedStorageOptions
     public bool AcceptOther { get; set; }
 
     /// <summary>
+    /// Put databases there that were shared before, but that this shared storage does not know: after it was replaced,
+    /// with <see cref="AcceptOther"/>. Default: no. Set it for one start; <see cref="OwnRequest"/> can ask for it once.
+    /// </summary>
+    public bool AcceptUnknown { get; set; }
+
+    /// <summary>
+    /// Restore an earlier snapshot where the newest one is damaged: what was written between them is lost then.
+    /// Default: no. See <see cref="OwnRequest"/>, which can ask for it once.
+    /// </summary>
+    public bool AcceptOlderSnapshots { get; set; }
+
+    /// <summary>
     /// Refuse a directory without the mark that the first node puts there. Default: no; set it where nodes start anew
     /// on shared storage that exists, so that a new one, too, finds out when its file system is not mounted.
     /// </summary>

@@ -77,6 +77,7 @@ internal sealed class StoreStaging(
             ? null
             : new StorageException(
                 damaged.Kind, $"its newest snapshot '{damaged.Name}' cannot be used: {damaged.Reason}");
+        string skipped = damaged?.Id?.ToString() ?? "";
         foreach (SnapshotManifest snapshot in candidates)
         {
             if (failure is not null)
@@ -86,10 +87,12 @@ internal sealed class StoreStaging(
                     break;
                 }
 
-                logger.OlderSnapshotUsed(record.Name, owned.Name, snapshot.Id, failure);
+                logger.OlderSnapshotUsed(
+                    record.Name, owned.Name, skipped, snapshot.Id, snapshot.Sequence, failure.Message);
             }
 
             failure = await TryStageAsync(record, snapshot, cancellationToken).ConfigureAwait(false);
+            skipped = snapshot.Id.ToString();
             if (failure is null)
             {
                 _restored[record.Id] = snapshot;
@@ -101,8 +104,9 @@ internal sealed class StoreStaging(
         {
             throw new StorageException(
                 failure!.Kind,
-                $"{failure.Message} {candidates.Length} snapshots of the main store can be read; ask again with " +
-                "AcceptOlderSnapshots to use the newest good one.", failure);
+                $"{failure.Message} {candidates.Length} snapshots of the main store can be read; set " +
+                $"{SharedStorageOptions.Section}:AcceptOlderSnapshots to use the newest good one: what was written " +
+                "after it is lost then.", failure);
         }
 
         // One branch's damage must not keep the database from being served.

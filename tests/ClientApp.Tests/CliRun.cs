@@ -23,11 +23,13 @@ internal static class Cli
     /// <param name="arguments">The words after <c>branching</c>.</param>
     /// <param name="connect">How a session is opened; as the program does unless given.</param>
     /// <param name="variable">The environment; empty unless given.</param>
+    /// <param name="settings">Settings of the node in the environment; none unless given.</param>
     public static async Task<CliResult> RunAsync(
         byte[] input,
         IReadOnlyList<string> arguments,
         Func<SessionTarget, CancellationToken, Task<ISession>>? connect = null,
-        Func<string, string?>? variable = null)
+        Func<string, string?>? variable = null,
+        IReadOnlyDictionary<string, string>? settings = null)
     {
         using var output = new MemoryStream();
         await using var error = new StringWriter();
@@ -37,6 +39,7 @@ internal static class Cli
             Output = output,
             Error = error,
             Variable = variable ?? (_ => null),
+            Variables = () => settings ?? new Dictionary<string, string>(),
             Connect = connect ?? Sessions.ConnectAsync,
         };
         int exitCode = await CommandLine.RunAsync(arguments, host);

@@ -91,6 +91,9 @@ internal static class BranchCommands
             {
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 IDatabaseGrain owner = session.Grains.GetDatabase(invocation.Database!);
+
+                // Opens the main store, so that its damage is known when the branches are listed.
+                bool shared = (await owner.DescribeAsync(cancellationToken)).Lag is not null;
                 IReadOnlyList<BranchDescription> branches = await owner.ListBranchesAsync(cancellationToken);
                 if (invocation.Json)
                 {
@@ -98,7 +101,6 @@ internal static class BranchCommands
                     return ExitCode.Ok;
                 }
 
-                bool shared = (await owner.DescribeAsync(cancellationToken)).Lag is not null;
                 invocation.Screen.Table(
                     [
                         "NAME", "PARENT", ">AT SEQUENCE", "CREATED", "BY", "STATE", "DURABILITY", "LAST SNAPSHOT",
@@ -111,6 +113,11 @@ internal static class BranchCommands
                         SnapshotText.Durability(b, shared), SnapshotText.TimeOrDash(b.LastSnapshotAt),
                         SnapshotText.Lag(b, shared), Descriptions.Labels(b),
                     ]));
+                foreach (BranchDescription branch in branches.Where(branch => branch.Problem is not null))
+                {
+                    invocation.Note($"{branch.Name}: {branch.Problem!.ReplaceLineEndings(" ")}");
+                }
+
                 SnapshotText.NoteWithoutSharedStorage(invocation, shared);
                 return ExitCode.Ok;
             });
@@ -157,10 +164,12 @@ internal static class BranchCommands
             {
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 IBranchGrain grain = session.Grains.GetBranch(invocation.Database!, invocation.Parsed.GetValue(name)!);
-                BranchDescription branch = await grain.DescribeAsync(includeSize: true, cancellationToken);
-                IReadOnlyList<BranchDescription> children = await grain.ListChildrenAsync(cancellationToken);
+
+                // Opens the main store, so that its damage is known when it is the branch.
                 bool shared = (await session.Grains.GetDatabase(invocation.Database!).DescribeAsync(cancellationToken))
                     .Lag is not null;
+                BranchDescription branch = await grain.DescribeAsync(includeSize: true, cancellationToken);
+                IReadOnlyList<BranchDescription> children = await grain.ListChildrenAsync(cancellationToken);
                 if (invocation.Json)
                 {
                     JsonObject json = Descriptions.ToJson(branch);
@@ -218,6 +227,11 @@ internal static class BranchCommands
         yield return ("branch", branch.Name);
         yield return ("database", branch.Database);
         yield return ("state", Descriptions.State(branch));
+        if (branch.Problem is { } problem)
+        {
+            yield return ("problem", problem);
+        }
+
         if (branch.Parent is not null)
         {
             yield return ("parent", $"{branch.Parent} at sequence {Screen.Number((long)branch.BranchSequence)}");

@@ -52,6 +52,7 @@ internal static class Descriptions
             ["lastSnapshotAt"] = Time(branch.LastSnapshotAt),
             ["lagSequences"] = branch.LagSequences,
             ["lagAgeMs"] = branch.LagAge?.TotalMilliseconds,
+            ["problem"] = branch.Problem,
         };
         if (branch.Size is { } size)
         {

@@ -143,6 +143,7 @@ internal static class HealthCommands
         StoreCondition.Healthy => "healthy",
         StoreCondition.Degraded => "degraded",
         StoreCondition.Poisoned => "poisoned",
+        StoreCondition.Damaged => "damaged",
         _ => condition.ToString(),
     };
 

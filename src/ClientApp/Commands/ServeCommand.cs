@@ -33,6 +33,7 @@ internal static class ServeCommand
                 [
                     "--data-root", Path.GetFullPath(invocation.Target.DataRoot),
                     .. SharedStorage(invocation.Target.SharedStorage),
+                    .. GlobalOptions.SettingsOf(invocation.Parsed).Select(pair => $"--{pair.Key}={pair.Value}"),
                     .. invocation.Parsed.GetValue(settings) ?? [],
                 ];
                 int exitCode = await SiloServer.RunAsync(arguments, output, error, cancellationToken);

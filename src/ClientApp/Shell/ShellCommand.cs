@@ -91,7 +91,7 @@ internal static class ShellCommand
         List<string> words = [];
         var globals = GlobalOptions.Of(parsed);
         foreach (Option<string?> option in new[]
-            { globals.Data, globals.Cluster, globals.SharedStorage, globals.Backups })
+            { globals.Data, globals.Cluster, globals.SharedStorage, globals.Backups, globals.DirtyStore })
         {
             if (parsed.GetResult(option) is { Implicit: false } && parsed.GetValue(option) is { } value)
             {
@@ -99,7 +99,7 @@ internal static class ShellCommand
             }
         }
 
-        foreach (Option<bool> option in new[] { globals.Json, globals.Quiet })
+        foreach (Option<bool> option in new[] { globals.AcceptOlderSnapshots, globals.Json, globals.Quiet })
         {
             if (parsed.GetValue(option))
             {

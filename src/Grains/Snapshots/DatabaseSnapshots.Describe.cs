@@ -6,10 +6,16 @@ namespace Branching.Grains;
 internal sealed partial class DatabaseSnapshots
 {
     /// <summary>All snapshots, newest first, damaged ones among them.</summary>
-    public async Task<IReadOnlyList<SnapshotDescription>> ListAsync(
-        string? branch, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<SnapshotDescription>> ListAsync(string? branch, CancellationToken cancellationToken) =>
+        ListAsync(Repository, branch, cancellationToken);
+
+    public Task<SnapshotDetails> DescribeAsync(string snapshotId, CancellationToken cancellationToken) =>
+        DescribeAsync(Repository, snapshotId, cancellationToken);
+
+    internal static async Task<IReadOnlyList<SnapshotDescription>> ListAsync(
+        SnapshotRepository repository, string? branch, CancellationToken cancellationToken)
     {
-        SnapshotView view = await Repository.ReadAsync(cancellationToken);
+        SnapshotView view = await repository.ReadAsync(cancellationToken);
         IEnumerable<SnapshotDescription> listed = view.Snapshots
             .Where(one => branch is null || one.Branch.Value == branch)
             .Select(one => Describe(one, view))
@@ -18,10 +24,11 @@ internal sealed partial class DatabaseSnapshots
         return view.Damaged.Select(Describe).Concat(listed).ToArray();
     }
 
-    public async Task<SnapshotDetails> DescribeAsync(string snapshotId, CancellationToken cancellationToken)
+    internal static async Task<SnapshotDetails> DescribeAsync(
+        SnapshotRepository repository, string snapshotId, CancellationToken cancellationToken)
     {
-        SnapshotManifest manifest = await Repository.ReadManifestAsync(SnapshotId.Parse(snapshotId), cancellationToken);
-        SnapshotView view = await Repository.ReadAsync(cancellationToken);
+        SnapshotManifest manifest = await repository.ReadManifestAsync(SnapshotId.Parse(snapshotId), cancellationToken);
+        SnapshotView view = await repository.ReadAsync(cancellationToken);
         Dictionary<string, string> options = new(StringComparer.Ordinal);
         foreach (FamilyFingerprint family in manifest.Options.Families)
         {
@@ -41,7 +48,7 @@ internal sealed partial class DatabaseSnapshots
             manifest.Depth,
             options,
             manifest.Files.Select(file => new SnapshotFileDescription(
-                file.Name, file.Role.ToString(), file.Bytes, file.Sha256, Repository.FullNameOf(file))).ToArray(),
+                file.Name, file.Role.ToString(), file.Bytes, file.Sha256, repository.FullNameOf(file))).ToArray(),
             manifest.Sha256);
     }
 

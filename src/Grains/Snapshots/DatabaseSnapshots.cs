@@ -313,16 +313,17 @@ internal sealed partial class DatabaseSnapshots
     {
         SnapshotVerifier verifier = new(_shared, Repository, _options, _time, _logger);
         VerificationReport report = await verifier.VerifyAndRecordAsync(
-            manifest,
-            new VerifyOptions(
-                kind == VerificationKind.Opened ? VerificationLevel.Opened : VerificationLevel.Checksums, Scratch()),
-            Tenure,
-            Progress(operation),
-            cancellationToken);
-        return new VerificationOutcome(
-            manifest.Id.ToString(), kind, report.Passed, report.Findings.Select(finding => finding.Text).ToArray(),
-            _time.GetUtcNow(), report.Bytes);
+            manifest, OptionsOf(kind, Scratch()), Tenure, Progress(operation), cancellationToken);
+        return OutcomeOf(manifest, kind, report, _time.GetUtcNow());
     }
+
+    internal static VerifyOptions OptionsOf(VerificationKind kind, string scratch) => new(
+        kind == VerificationKind.Opened ? VerificationLevel.Opened : VerificationLevel.Checksums, scratch);
+
+    internal static VerificationOutcome OutcomeOf(
+        SnapshotManifest manifest, VerificationKind kind, VerificationReport report, DateTimeOffset at) => new(
+        manifest.Id.ToString(), kind, report.Passed, report.Findings.Select(finding => finding.Text).ToArray(), at,
+        report.Bytes);
 
     private BranchRecord[] Snapshotted() =>
         [.. Database.ListBranches().Where(IsSnapshotted).OrderBy(record => record.Depth)];

@@ -197,9 +197,15 @@ internal sealed class SnapshotRestores(DataRoot root, string name, Database? dat
                 $"{report.Snapshot}");
             if (report.Replaced is { } replaced)
             {
+                string at = report.ReplacedSequence is { } sequence ? $", at sequence {sequence}," : "";
                 steps.Add(
-                    $"set the store {replaced} of branch '{report.Branch}', at sequence {report.ReplacedSequence}, " +
-                    $"aside{(report.Quarantine is { } place ? $" in '{place}'" : "")}");
+                    $"set the store {replaced} of branch '{report.Branch}'{at} aside" +
+                    $"{(report.Quarantine is { } place ? $" in '{place}'" : "")}");
+            }
+
+            if (report.Damage is { } damage)
+            {
+                steps.Add($"no snapshot of that store was taken before, since it cannot be opened: {damage}");
             }
 
             steps.Add($"put it in place as branch '{report.Branch}' of database '{report.Database}' at sequence " +

@@ -5,6 +5,9 @@ namespace Branching.ClientApp;
 /// <summary>Turns whatever ends a command into its exit code, its line and its hint.</summary>
 internal static class Failures
 {
+    // As Branching.Storage says where a step failed.
+    private const string OnSharedStorage = "on shared storage '";
+
     /// <summary>Describes a failure, or answers null for what is a defect of this program.</summary>
     public static UserError? Describe(Exception failure, Invocation invocation) => failure switch
     {
@@ -74,6 +77,10 @@ internal static class Failures
             // To open a database takes a few small files: on a disk without any room nothing can be deleted either.
             FailureKind.DiskFull => "free some space there, a megabyte is enough to begin with; "
                 + "then branching branch delete removes what a branch alone holds",
+            FailureKind.PermissionDenied when failure.Message.Contains(OnSharedStorage, StringComparison.Ordinal)
+                => "check who may write to the shared storage; what is on it can be read: branching snapshot restore "
+                    + $"{database} --from {invocation.Target.SharedStorage ?? "DIR"} --into-database NAME, without "
+                    + "--shared-storage",
             FailureKind.PermissionDenied => "check who owns the data directory, or choose another with --data DIR",
             FailureKind.NotSupported => null,
             FailureKind.Pinned => "snapshot show names the pins, snapshot unpin removes one: "

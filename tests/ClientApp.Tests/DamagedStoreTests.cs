@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Branching.ClientApp.Tests.Documents;
 
 namespace Branching.ClientApp.Tests;
 
@@ -166,6 +167,37 @@ public sealed class DamagedStoreTests : CliTest
         Assert.Contains("CURRENT", health.Output, StringComparison.Ordinal);
         Assert.Contains(
             "its main store is damaged", database.GetProperty("problem").GetString(), StringComparison.Ordinal);
+    }
+
+    [MountFact]
+    public async Task Snapshots_on_a_read_only_mount_are_listed_verified_and_restored_as_the_hint_says()
+    {
+        await SnapshotShopAsync();
+        Assert.True(ErrorScenes.Run("mount", "--bind", Shared, Shared));
+        try
+        {
+            Assert.True(ErrorScenes.Run("mount", "-o", "remount,bind,ro", Shared));
+
+            CliResult refused = await RunSharedAsync("get", "shop", "apple");
+            JsonElement listed = (await ShareAsync("snapshot", "list", "shop", "--json")).Json;
+            CliResult verified = await ShareAsync("snapshot", "verify", "shop", "main", "--open");
+            CliResult shown = await ShareAsync("snapshot", "show", "shop", "main");
+            await SucceedAsync("snapshot", "restore", "shop", "--from", Shared, "--into-database", "again");
+
+            Assert.Equal(ExitCode.Failed, refused.ExitCode);
+            Assert.Contains($"on shared storage '{Shared}'", refused.Error, StringComparison.Ordinal);
+            Assert.Contains(
+                $"snapshot restore shop --from {Shared} --into-database NAME", refused.Error,
+                StringComparison.Ordinal);
+            Assert.Equal(1, listed.GetArrayLength());
+            Assert.Contains("is whole", verified.Output, StringComparison.Ordinal);
+            Assert.Contains("main", shown.Output, StringComparison.Ordinal);
+            Assert.Equal("3", (await SucceedAsync("get", "again", "apple")).Output.Trim());
+        }
+        finally
+        {
+            Assert.True(ErrorScenes.Run("umount", Shared));
+        }
     }
 
     private static Dictionary<string, string> Setting(string name) => new(StringComparer.Ordinal)

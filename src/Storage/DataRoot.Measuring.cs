@@ -29,7 +29,7 @@ public sealed partial class DataRoot
     }
 
     /// <summary>Most bytes that the block cache of all stores keeps; may change while they are open, see
-    /// <see cref="StoreResources.BlockCacheBytes"/>. It is not recorded: the next start has that of the options.</summary>
+    /// <see cref="StoreResources.BlockCacheBytes"/>. It is not recorded: a start has that of the options.</summary>
     public long BlockCacheBytes
     {
         get

@@ -83,7 +83,7 @@ public sealed class StoreResources : IDisposable
 
     /// <summary>Most bytes the block cache keeps, 1 MiB or more. It may change while stores are open: it shrinks at
     /// once, but for what is being read. At first <see cref="StorageOptions.BlockCacheBytes"/>.</summary>
-    /// <remarks>A store that was given a cache of its own (<see cref="StoreTuning.BlockCacheBytes"/>) keeps it.</remarks>
+    /// <remarks>A store with a cache of its own (<see cref="StoreTuning.BlockCacheBytes"/>) keeps it.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">It is less.</exception>
     public long BlockCacheBytes
     {

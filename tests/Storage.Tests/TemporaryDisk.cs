@@ -1,6 +1,7 @@
 namespace Branching.Storage.Tests;
 
-/// <summary>A file system of its own and of a size, in memory; for tests that are a <see cref="MountingFactAttribute"/>.
+/// <summary>
+/// A file system of its own and of a size, in memory; for tests that are a <see cref="MountingFactAttribute"/>.
 /// </summary>
 internal sealed class TemporaryDisk : IDisposable
 {

@@ -38,6 +38,17 @@ public sealed class ColumnFamily
     /// <see cref="ObjectDisposedException"/>.</summary>
     public bool IsClosed => _closed;
 
+    /// <summary>Whether an exception says that a family was used after its end.</summary>
+    /// <remarks>
+    /// A drop that comes between a call's look at the family and its use of the handle is told in the handle's name.
+    /// </remarks>
+    public static bool IsSubjectOf(ObjectDisposedException exception)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        return exception.ObjectName == typeof(ColumnFamily).FullName
+            || exception.ObjectName == typeof(ColumnFamilyHandle).FullName;
+    }
+
     internal DatabaseHandle Database { get; }
 
     internal ColumnFamilyHandle Handle { get; }

@@ -72,6 +72,10 @@ public sealed partial class LocalStore
         {
             throw Failure("Get", e);
         }
+        catch (ObjectDisposedException e) when (ColumnFamily.IsSubjectOf(e))
+        {
+            throw DroppedMeanwhile("Get", e);
+        }
         finally
         {
             _gate.Exit();

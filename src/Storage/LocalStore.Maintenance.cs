@@ -260,7 +260,7 @@ public sealed partial class LocalStore
             {
                 sum += _database.TryGetIntProperty(family, property, out ulong value) ? (long)value : 0;
             }
-            catch (ObjectDisposedException e) when (IsOfDroppedFamily(e))
+            catch (ObjectDisposedException e) when (ColumnFamily.IsSubjectOf(e))
             {
                 continue; // Dropped since it was listed: it counts for nothing.
             }

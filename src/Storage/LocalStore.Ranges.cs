@@ -75,6 +75,10 @@ public sealed partial class LocalStore
         {
             throw Failure("Get", e);
         }
+        catch (ObjectDisposedException e) when (ColumnFamily.IsSubjectOf(e))
+        {
+            throw DroppedMeanwhile("Get", e);
+        }
         finally
         {
             _gate.Exit();
@@ -94,6 +98,10 @@ public sealed partial class LocalStore
         catch (RocksDbException e)
         {
             throw Failure("Scan", e);
+        }
+        catch (ObjectDisposedException e) when (ColumnFamily.IsSubjectOf(e))
+        {
+            throw DroppedMeanwhile("Scan", e);
         }
         finally
         {

@@ -29,7 +29,7 @@ public sealed partial class LocalStore
         {
             throw Failure("Get", e);
         }
-        catch (ObjectDisposedException e) when (IsOfDroppedFamily(e))
+        catch (ObjectDisposedException e) when (ColumnFamily.IsSubjectOf(e))
         {
             throw DroppedMeanwhile("Get", e);
         }
@@ -62,7 +62,7 @@ public sealed partial class LocalStore
         {
             throw Failure("Get", e);
         }
-        catch (ObjectDisposedException e) when (IsOfDroppedFamily(e))
+        catch (ObjectDisposedException e) when (ColumnFamily.IsSubjectOf(e))
         {
             throw DroppedMeanwhile("Get", e);
         }
@@ -103,7 +103,7 @@ public sealed partial class LocalStore
         {
             throw Failure("MultiGet", e);
         }
-        catch (ObjectDisposedException e) when (IsOfDroppedFamily(e))
+        catch (ObjectDisposedException e) when (ColumnFamily.IsSubjectOf(e))
         {
             throw DroppedMeanwhile("MultiGet", e);
         }
@@ -150,8 +150,6 @@ public sealed partial class LocalStore
             ? family
             : throw NoSuchFamily(name);
     }
-
-    private static bool IsOfDroppedFamily(ObjectDisposedException e) => e.ObjectName == typeof(ColumnFamily).FullName;
 
     private StorageException DroppedMeanwhile(string operation, ObjectDisposedException e) => new(
         FailureKind.ColumnFamilyNotFound,

@@ -92,7 +92,7 @@ public sealed partial class LocalStore
         {
             throw Failure(operation, e);
         }
-        catch (ObjectDisposedException e) when (IsOfDroppedFamily(e))
+        catch (ObjectDisposedException e) when (ColumnFamily.IsSubjectOf(e))
         {
             throw DroppedMeanwhile(operation, e);
         }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using static Branching.Storage.Tests.LocalStores.TestStore;
 
 namespace Branching.Storage.Tests.LocalStores;
@@ -98,6 +99,87 @@ public sealed class LocalStoreFamilyTests
             Assert.True(test.Store.Health.IsHealthy);
             await test.WriteAsync(Delete("count"));
         }
+    }
+
+    [Fact]
+    public async Task Families_are_listed_while_another_is_created_and_dropped()
+    {
+        await using TestStore test = new();
+        test.Store.CreateColumnFamily("kept");
+
+        await WhileFamilyComesAndGoesAsync(test, name =>
+        {
+            string[] names = [.. test.Store.DescribeFamilies().Select(family => family.Name)];
+            Assert.Equal(["default", "kept"], names.Where(one => one != name), StringComparer.Ordinal);
+        });
+    }
+
+    [Fact]
+    public async Task Whatever_is_read_of_a_family_that_is_dropped_meanwhile_says_so()
+    {
+        await using TestStore test = new();
+        LocalStore store = test.Store;
+        byte[] key = Bytes("k");
+        Action<string>[] reads =
+        [
+            name => store.TryGet(name, key, new ArrayBufferWriter<byte>()),
+            name => store.TryGetFromMemory(name, key, new ArrayBufferWriter<byte>(), out _),
+            name => store.TryGetLength(name, key, out _),
+            name => store.TryGetTimeToLive(name, key, out _),
+            name => store.MultiGet(name, [key]),
+            name => store.MultiGetLength(name, [key]),
+            name => store.Scan(All() with { ColumnFamily = name }),
+            name => Assert.Empty(store.Range(new RangeOptions { ColumnFamily = name })),
+            name => store.Count(name, KeyRange.All, CancellationToken.None),
+            name => store.EstimateCount(name),
+            name => store.GetProperty(name, "rocksdb.stats"),
+            name =>
+            {
+                using StoreView view = store.OpenView();
+                store.TryGetAt(view, name, key, new ArrayBufferWriter<byte>());
+            },
+        ];
+
+        await WhileFamilyComesAndGoesAsync(test, name =>
+        {
+            foreach (Action<string> read in reads)
+            {
+                try
+                {
+                    read(name);
+                }
+                catch (StorageException e) when (e.Kind == FailureKind.ColumnFamilyNotFound)
+                {
+                    // As it should be; any other failure ends the test.
+                }
+            }
+        });
+    }
+
+    private static async Task WhileFamilyComesAndGoesAsync(TestStore test, Action<string> read)
+    {
+        const string Name = "moving";
+        const int Rounds = 100;
+        using CancellationTokenSource done = new();
+        Task<int> reading = Task.Run(() =>
+        {
+            int times = 0;
+            for (; !done.IsCancellationRequested; times++)
+            {
+                read(Name);
+            }
+
+            return times;
+        });
+
+        for (int round = 0; round < Rounds && !reading.IsCompleted; round++)
+        {
+            test.Store.CreateColumnFamily(Name);
+            test.Store.DropColumnFamily(Name);
+        }
+
+        await done.CancelAsync();
+        Assert.InRange(await reading.WaitAsync(Waiting.Deadline), 1, int.MaxValue);
     }
 
     [Fact]

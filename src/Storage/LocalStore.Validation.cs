@@ -67,6 +67,7 @@ public sealed partial class LocalStore
 
                 return CheckKeyLength(operation.Key.Length, "operation", index)
                     ?? CheckKeyLength(operation.Value.Length, "operation", index)
+                    ?? (operation.TimeToLive == default ? null : CheckTimeToLive(operation, index))
                     ?? (operation.Key.Span.SequenceCompareTo(operation.Value.Span) > 0
                         ? Refused($"operation {index} deletes a range that ends before it begins")
                         : null);
@@ -77,9 +78,9 @@ public sealed partial class LocalStore
 
     private StorageException? CheckTimeToLive(in WriteOperation operation, int index)
     {
-        if (operation.Kind == WriteKind.Delete)
+        if (operation.Kind is WriteKind.Delete or WriteKind.DeleteRange)
         {
-            return Refused($"operation {index} gives a time to live to a key that it deletes");
+            return Refused($"operation {index} gives a time to live to what it deletes");
         }
 
         return operation.TimeToLive == Timeout.InfiniteTimeSpan || IsTimeToLive(operation.TimeToLive)

@@ -1,13 +1,15 @@
 namespace Branching.Storage.Tests.Contract;
 
-/// <summary>The contract in memory: sorted dictionaries, no file, no thread.</summary>
-public sealed class ModelStore : IContractStore
+/// <summary>The contract in memory: sorted dictionaries, no file, no thread, a time that only tests move.</summary>
+public sealed partial class ModelStore : IContractStore
 {
     private const int MaxKeyBytes = 65536;
     private const int MaxRequestBytes = 4 << 20;
 
-    private readonly SortedDictionary<string, SortedDictionary<byte[], byte[]>> _families =
-        new(StringComparer.Ordinal) { ["default"] = NewFamily() };
+    private readonly SortedDictionary<string, Family> _families =
+        new(StringComparer.Ordinal) { ["default"] = new Family(FamilySettings.Plain) };
+
+    private TimeSpan _now;
 
     public ulong Sequence { get; private set; }
 
@@ -26,7 +28,7 @@ public sealed class ModelStore : IContractStore
 
         foreach (WriteOperation operation in request.Operations)
         {
-            Find(operation.ColumnFamily); // All of them before the first is applied.
+            CheckTaken(operation, Find(operation.ColumnFamily)); // All of them before the first is applied.
         }
 
         foreach (WriteOperation operation in request.Operations)
@@ -40,7 +42,7 @@ public sealed class ModelStore : IContractStore
     public byte[]? Get(string? family, byte[] key)
     {
         CheckKey(key.Length);
-        return Find(family).GetValueOrDefault(key);
+        return Read(family, key)?.Value;
     }
 
     public IReadOnlyList<ReadOnlyMemory<byte>?> MultiGet(string? family, IReadOnlyList<ReadOnlyMemory<byte>> keys)
@@ -52,8 +54,8 @@ public sealed class ModelStore : IContractStore
 
         return keys.Count == 0
             ? []
-            : [.. keys.Select(key => Find(family).TryGetValue(key.ToArray(), out byte[]? value)
-                ? (ReadOnlyMemory<byte>?)value
+            : [.. keys.Select(key => Read(family, key.ToArray()) is { } kept
+                ? (ReadOnlyMemory<byte>?)kept.Value
                 : null)];
     }
 
@@ -66,13 +68,7 @@ public sealed class ModelStore : IContractStore
             throw Refused();
         }
 
-        IEnumerable<KeyValuePair<byte[], byte[]>> all = Find(request.ColumnFamily)
-            .Where(entry => IsIn(request.Range, entry.Key));
-        if (request.Reverse)
-        {
-            all = all.Reverse();
-        }
-
+        IEnumerable<KeyValuePair<byte[], byte[]>> all = Walk(request.ColumnFamily, request.Range, request.Reverse);
         if (request.HasResume)
         {
             byte[] last = request.ResumeAfter.ToArray();
@@ -98,13 +94,13 @@ public sealed class ModelStore : IContractStore
     public long Count(string? family, KeyRange range)
     {
         CheckRange(range);
-        return Find(family).Keys.LongCount(key => IsIn(range, key));
+        return Walk(family, range, reverse: false).LongCount();
     }
 
-    public void CreateFamily(string name)
+    public void CreateFamily(string name, FamilySettings? settings = null)
     {
         CheckName(name);
-        if (!_families.TryAdd(name, NewFamily()))
+        if (!_families.TryAdd(name, new Family(settings ?? FamilySettings.Plain)))
         {
             throw new StorageException(FailureKind.ColumnFamilyExists, name);
         }
@@ -128,8 +124,6 @@ public sealed class ModelStore : IContractStore
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    private static SortedDictionary<byte[], byte[]> NewFamily() => new(Comparer<byte[]>.Create(Compare));
-
     private static int Compare(byte[] a, byte[] b) => a.AsSpan().SequenceCompareTo(b);
 
     private static bool IsIn(KeyRange range, byte[] key)
@@ -139,14 +133,14 @@ public sealed class ModelStore : IContractStore
         return (range.FromExclusive ? from > 0 : from >= 0) && (range.ToInclusive ? to <= 0 : to < 0);
     }
 
-    private SortedDictionary<byte[], byte[]> Find(string? family) =>
-        _families.TryGetValue(family ?? "default", out SortedDictionary<byte[], byte[]>? found)
+    private Family Find(string? family) =>
+        _families.TryGetValue(family ?? "default", out Family? found)
             ? found
             : throw new StorageException(FailureKind.ColumnFamilyNotFound, family!);
 
     private bool Holds(Precondition condition)
     {
-        byte[]? value = Find(condition.ColumnFamily).GetValueOrDefault(condition.Key.ToArray());
+        byte[]? value = Read(condition.ColumnFamily, condition.Key.ToArray())?.Value;
         return condition.Kind switch
         {
             PreconditionKind.KeyAbsent => value is null,
@@ -157,21 +151,30 @@ public sealed class ModelStore : IContractStore
 
     private void Apply(WriteOperation operation)
     {
-        SortedDictionary<byte[], byte[]> family = Find(operation.ColumnFamily);
+        Family family = Find(operation.ColumnFamily);
+        byte[] key = operation.Key.ToArray();
         Sequence++;
         switch (operation.Kind)
         {
             case WriteKind.Put:
-                family[operation.Key.ToArray()] = operation.Value.ToArray();
+                family.Entries[key] = new Kept(operation.Value.ToArray(), EndOf(operation, family));
                 break;
             case WriteKind.Delete:
-                family.Remove(operation.Key.ToArray());
+                family.Entries.Remove(key);
+                break;
+            case WriteKind.Merge:
+            case WriteKind.Append:
+                Kept? before = Read(operation.ColumnFamily, key);
+                TimeSpan? end = before is not null && operation.TimeToLive == default
+                    ? before.End
+                    : EndOf(operation, family);
+                family.Entries[key] = new Kept(Join(operation, family, before?.Value), end);
                 break;
             default:
                 KeyRange range = new(operation.Key, operation.Value);
-                foreach (byte[] key in family.Keys.Where(key => IsIn(range, key)).ToList())
+                foreach (byte[] removed in family.Entries.Keys.Where(one => IsIn(range, one)).ToList())
                 {
-                    family.Remove(key);
+                    family.Entries.Remove(removed);
                 }
 
                 break;
@@ -184,7 +187,9 @@ public sealed class ModelStore : IContractStore
         foreach (WriteOperation operation in request.Operations)
         {
             bytes += operation.Key.Length + operation.Value.Length;
-            if (operation.Kind is not (WriteKind.Put or WriteKind.Delete or WriteKind.DeleteRange))
+            if (!Enum.IsDefined(operation.Kind)
+                || (operation.TimeToLive != default && operation.Kind is WriteKind.Delete or WriteKind.DeleteRange)
+                || (operation.TimeToLive < default(TimeSpan) && operation.TimeToLive != Timeout.InfiniteTimeSpan))
             {
                 throw Refused();
             }

@@ -192,6 +192,58 @@ public abstract partial class StoreContract
         Assert.False(page.HasMore);
     }
 
+    [Theory]
+    [MemberData(nameof(Ranges))]
+    public async Task A_range_shows_as_much_of_its_entries_as_was_asked_for(
+        string from, string to, bool fromExclusive, bool toInclusive, bool reverse)
+    {
+        await FillAsync(_alphabet);
+        string[] keys = [.. _alphabet.Where(key => IsIn(key, from, to, fromExclusive, toInclusive))];
+        RangeOptions whole = new()
+        {
+            Range = new KeyRange(Bytes(from), Bytes(to), fromExclusive, toInclusive),
+            Reverse = reverse,
+        };
+        foreach ((int offset, int? limit) in ((int, int?)[])[(0, null), (0, 0), (0, 2), (1, null), (2, 3), (9, 1)])
+        {
+            string[] expected =
+                [.. (reverse ? keys.Reverse() : keys).Skip(offset).Take(limit ?? int.MaxValue)];
+            foreach (RangeContent content in Enum.GetValues<RangeContent>())
+            {
+                RangeOptions options = whole with { Offset = offset, Limit = limit, Content = content };
+
+                IReadOnlyList<KeyValueEntry> entries = Store.Range(options);
+                IReadOnlyList<KeyValueEntry> later = await Store.RangeAsync(options);
+
+                Assert.Equal(Shown(expected, content), entries.Select(Show));
+                Assert.Equal(Shown(expected, content), later.Select(Show));
+            }
+        }
+
+        static IEnumerable<string> Shown(string[] keys, RangeContent content) => keys.Select(key => content switch
+        {
+            RangeContent.All => $"{key}=of {key}",
+            RangeContent.KeysOnly => $"{key}=",
+            _ => $"=of {key}",
+        });
+
+        static string Show(KeyValueEntry entry) => $"{Text(entry.Key)}={Text(entry.Value)}";
+    }
+
+    [Fact]
+    public void A_range_that_cannot_be_is_refused()
+    {
+        RangeOptions[] all =
+        [
+            new() { Offset = -1 }, new() { Limit = -1 }, new() { ReadaheadBytes = -1 },
+            new() { Content = (RangeContent)9 }, new() { Tailing = true, Reverse = true },
+            new() { Range = new KeyRange(new byte[65537], default) },
+        ];
+
+        Assert.All(all, options => Refused(FailureKind.InvalidArgument, () => Store.Range(options)));
+        Refused(FailureKind.ColumnFamilyNotFound, () => Store.Range(new RangeOptions { ColumnFamily = "missing" }));
+    }
+
     private static bool IsIn(string key, string from, string to, bool fromExclusive, bool toInclusive)
     {
         int lower = from.Length == 0 ? 1 : string.CompareOrdinal(key, from);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Branching.ClientApp.Commands;
 
 namespace Branching.ClientApp;
 
@@ -31,6 +32,7 @@ internal sealed class GlobalOptions
         Description = $"Directory of the databases. Default: {DefaultDataRoot}, or {DataVariable} in the environment.",
         HelpName = "DIR",
         Recursive = true,
+        Validators = { Expected.NotBlank },
     };
 
     public Option<string?> Cluster { get; } = new(ClusterName)
@@ -39,6 +41,7 @@ internal sealed class GlobalOptions
             + "shared directory.",
         HelpName = "ADDRESS",
         Recursive = true,
+        Validators = { Expected.NotBlank },
     };
 
     public Option<string?> SharedStorage { get; } = new(SharedStorageName)
@@ -47,6 +50,7 @@ internal sealed class GlobalOptions
             + $"Default: {SharedStorageVariable} in the environment, else none. A cluster's servers have their own.",
         HelpName = "DIR",
         Recursive = true,
+        Validators = { Expected.NotBlank },
     };
 
     public Option<string?> Backups { get; } = new(BackupsName)
@@ -55,6 +59,7 @@ internal sealed class GlobalOptions
             + "servers have their own.",
         HelpName = "DIR",
         Recursive = true,
+        Validators = { Expected.NotBlank },
     };
 
     public Option<string?> DirtyStore { get; } = CreateDirtyStore();

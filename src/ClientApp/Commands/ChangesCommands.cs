@@ -36,13 +36,7 @@ internal static class ChangesCommands
         };
         Option<bool> hex = CommonSymbols.Hex();
         Option<bool> base64 = CommonSymbols.Base64();
-        limit.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<long?>() is < 1)
-            {
-                result.AddError("--limit must be 1 or more");
-            }
-        });
+        limit.Validators.Add(Expected.AtLeastOne);
         return new ExampledCommand(
             host,
             "changes",

@@ -30,6 +30,7 @@ internal sealed class ExampledCommand : Command
         Examples = examples;
         foreach (Symbol symbol in symbols)
         {
+            Expected.Apply(symbol);
             if (symbol is Argument argument)
             {
                 Arguments.Add(argument);

@@ -21,13 +21,7 @@ internal static class ScanCommand
         Option<long> offset = new("--offset") { Description = "Pass over so many keys first.", HelpName = "N" };
         Option<bool> hex = CommonSymbols.Hex();
         Option<bool> base64 = CommonSymbols.Base64();
-        limit.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<long?>() is < 1)
-            {
-                result.AddError("--limit must be 1 or more");
-            }
-        });
+        limit.Validators.Add(Expected.AtLeastOne);
         return new ExampledCommand(
             host,
             "scan",

@@ -17,13 +17,19 @@ internal interface ISession : IAsyncDisposable
 /// <param name="Backups">Where an embedded node keeps backups; null: nowhere.</param>
 /// <param name="Settings">What else an embedded node is set to, by key; null: nothing.</param>
 /// <param name="Note">Told what it cost to bring a damaged database up; null: nobody.</param>
+/// <param name="LooksOnly">An embedded node puts nothing on shared storage that is not there.</param>
 internal sealed record SessionTarget(
     string DataRoot,
     string? Cluster,
     string? SharedStorage = null,
     string? Backups = null,
     IReadOnlyDictionary<string, string?>? Settings = null,
-    Action<string>? Note = null);
+    Action<string>? Note = null,
+    bool LooksOnly = false)
+{
+    /// <summary>Whether databases can be there: with shared storage also before the data directory is.</summary>
+    public bool MayHoldDatabases => Cluster is not null || SharedStorage is not null || Directory.Exists(DataRoot);
+}
 
 /// <summary>How advice is worded: what a person would type where the command was typed.</summary>
 internal interface ICommandWording

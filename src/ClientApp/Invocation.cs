@@ -93,11 +93,15 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
     }
 
     /// <summary>
-    /// Opens the way to the grains. A data directory is created only by commands that create something.
+    /// Opens the way to the grains. Without shared storage a data directory is created only by commands that create
+    /// something; with it the databases are there, wherever this node keeps its copies.
     /// </summary>
-    public Task<ISession> ConnectAsync(CancellationToken cancellationToken, bool creates = false)
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="creates">Whether the command creates something.</param>
+    /// <param name="looks">Whether it only lists something, or says what it would do.</param>
+    public Task<ISession> ConnectAsync(CancellationToken cancellationToken, bool creates = false, bool looks = false)
     {
-        SessionTarget target = Target;
+        SessionTarget target = Target with { LooksOnly = looks };
         if (target.Cluster is null && File.Exists(target.DataRoot))
         {
             throw new UserError(
@@ -106,7 +110,7 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
                 "name a directory with --data DIR");
         }
 
-        if (!creates && target.Cluster is null && !Directory.Exists(target.DataRoot))
+        if (!creates && !target.MayHoldDatabases)
         {
             throw new UserError(
                 ExitCode.NotFound,
@@ -121,14 +125,14 @@ internal sealed class Invocation(CommandHost host, ParseResult parsed)
     /// <summary>
     /// Opens the way to the snapshots. Without shared storage there are none, and that is said at once.
     /// </summary>
-    public Task<ISession> ConnectToSnapshotsAsync(CancellationToken cancellationToken)
+    public Task<ISession> ConnectToSnapshotsAsync(CancellationToken cancellationToken, bool looks = false)
         => Target is { Cluster: null, SharedStorage: null }
             ? throw new UserError(
                 ExitCode.Failed,
                 "there is no shared storage, so there are no snapshots",
                 $"name a directory for them: {Elsewhere(GlobalOptions.SharedStorageName)}",
                 nameof(FailureKind.NotSupported))
-            : ConnectAsync(cancellationToken);
+            : ConnectAsync(cancellationToken, looks: looks);
 
     /// <summary>Opens the way to the backups. Without a directory there are none, and that is said at once.</summary>
     public Task<ISession> ConnectToBackupsAsync(CancellationToken cancellationToken)

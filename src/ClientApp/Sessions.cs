@@ -9,6 +9,12 @@ internal static class Sessions
     /// <summary>The setting that says where shared storage is.</summary>
     public const string SharedStorageDirectory = "Branching:SharedStorage:Directory";
 
+    /// <summary>The setting that keeps a node that only looks from putting anything on shared storage.</summary>
+    public const string SharedStorageLookOnly = "Branching:SharedStorage:LookOnly";
+
+    /// <summary>The setting that says whether a node opens databases that lost theirs.</summary>
+    public const string FailoverEnabled = "Branching:Failover:Enabled";
+
     /// <summary>The setting that says where backups are.</summary>
     public const string BackupsDirectory = "Branching:Backups:Directory";
 
@@ -56,6 +62,11 @@ internal static class Sessions
         if (target.SharedStorage is { } shared)
         {
             settings[SharedStorageDirectory] = Path.GetFullPath(shared);
+            if (target.LooksOnly)
+            {
+                settings[SharedStorageLookOnly] = bool.TrueString;
+                settings[FailoverEnabled] = bool.FalseString;
+            }
         }
 
         if (target.Backups is { } backups)

@@ -143,7 +143,8 @@ internal sealed class SnapshotCoordinatorGrain(ServingNode node, IOptions<Schedu
                     GrainFailure.ThrowIfMissing(request, "The request");
                     return Task.FromResult(coordinator.Restore(request));
                 },
-                cancellationToken);
+                cancellationToken,
+                looksOnly: request is { DryRun: true });
 
     /// <summary>A new database from other shared storage: nothing of it is here before.</summary>
     private async ValueTask<OperationDescription> RestoreFromElsewhereAsync(
@@ -171,7 +172,7 @@ internal sealed class SnapshotCoordinatorGrain(ServingNode node, IOptions<Schedu
     }
 
     public ValueTask<SnapshotStatus> GetStatusAsync(CancellationToken cancellationToken = default) => RunAsync(
-        0, static (coordinator, _, stop) => coordinator.GetStatusAsync(stop), cancellationToken);
+        0, static (coordinator, _, stop) => coordinator.GetStatusAsync(stop), cancellationToken, looksOnly: true);
 
     public ValueTask<SnapshotPolicy> SetPolicyAsync(
         SnapshotPolicy policy, CancellationToken cancellationToken = default) => RunAsync(
@@ -181,10 +182,12 @@ internal sealed class SnapshotCoordinatorGrain(ServingNode node, IOptions<Schedu
         bool dryRun = false, CancellationToken cancellationToken = default) => RunAsync(
         dryRun,
         static (coordinator, dryRun, _) => Task.FromResult(coordinator.Collect(dryRun)),
-        cancellationToken);
+        cancellationToken,
+        looksOnly: dryRun);
 
     public ValueTask<IReadOnlyList<SnapshotRun>> GetHistoryAsync(CancellationToken cancellationToken = default) =>
-        RunAsync(0, static (coordinator, _, stop) => coordinator.GetHistoryAsync(stop), cancellationToken);
+        RunAsync(
+            0, static (coordinator, _, stop) => coordinator.GetHistoryAsync(stop), cancellationToken, looksOnly: true);
 
     public async ValueTask WakeAsync(CancellationToken cancellationToken = default) =>
         await RunAsync(0, static (_, _, _) => Task.FromResult(true), cancellationToken);
@@ -203,11 +206,17 @@ internal sealed class SnapshotCoordinatorGrain(ServingNode node, IOptions<Schedu
     private ValueTask<TAnswer> RunAsync<TArgument, TAnswer>(
         TArgument argument,
         Func<SnapshotCoordinator, TArgument, CancellationToken, Task<TAnswer>> call,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken,
+        bool looksOnly = false)
         => _calls.RunAsync(
-            (Grain: this, Argument: argument, Call: call),
+            (Grain: this, Argument: argument, Call: call, LooksOnly: looksOnly),
             static async (_, what, stop) =>
             {
+                if (what.LooksOnly)
+                {
+                    what.Grain.ThrowIfOnlyHere();
+                }
+
                 SnapshotCoordinator coordinator = await what.Grain.CoordinatorAsync(stop);
                 // Shared storage may be slow to answer, so nothing of it happens on the turn.
                 return await Task.Run(() => what.Call(coordinator, what.Argument, stop), stop);
@@ -225,7 +234,7 @@ internal sealed class SnapshotCoordinatorGrain(ServingNode node, IOptions<Schedu
         BranchingException notTaken;
         try
         {
-            return await RunAsync(argument, owned, cancellationToken);
+            return await RunAsync(argument, owned, cancellationToken, looksOnly: true);
         }
         catch (BranchingException e) when (UnownedSnapshots.MayAnswerAfter(e))
         {
@@ -271,6 +280,8 @@ internal sealed class SnapshotCoordinatorGrain(ServingNode node, IOptions<Schedu
 
         return _coordinator;
     }
+
+    private void ThrowIfOnlyHere() => node.Databases.ThrowIfOnlyHere(DatabaseName.Parse(Database));
 
     private Task TickAsync(CancellationToken cancellationToken)
     {

@@ -212,8 +212,9 @@ public sealed partial class DataRoot
                 files.WriteIdentity(document);
             }
 
+            bool isShared = document.IsShared || _shared is { Options.LookOnly: false };
             Database database = new(files, document, catalog, _registry, Options, _logger, _time,
-                _shared?.Options);
+                isShared ? _shared?.Options : null);
             database.Apply(states);
             return database;
         }

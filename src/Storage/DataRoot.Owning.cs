@@ -40,6 +40,10 @@ public sealed partial class DataRoot
             CultureInfo.InvariantCulture,
             $"{Environment.ProcessId}-{RandomNumberGenerator.GetHexString(16, lowercase: true)}")));
 
+    /// <summary>Whether a database is on this node and never was on shared storage.</summary>
+    public bool IsOnlyHere(DatabaseName name) =>
+        _databases.TryGetValue(name, out Database? database) && !database.Document.IsShared;
+
     /// <summary>The shared storage, opened when first asked for.</summary>
     /// <exception cref="StorageException"><see cref="FailureKind.NotSupported"/>: none is configured; or it cannot be
     /// opened now.</exception>
@@ -47,7 +51,7 @@ public sealed partial class DataRoot
         (_shared ?? throw new StorageException(
             FailureKind.NotSupported,
             $"No shared storage is configured, so nothing survives this node. Set {SharedStorageOptions.Section}:" +
-            "Directory.")).OpenAsync(cancellationToken);
+            "Directory.")).LookAsync(cancellationToken);
 
     /// <summary>Makes this node the owner of a database and serves it; the owner just gets it.</summary>
     /// <remarks>

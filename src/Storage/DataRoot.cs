@@ -53,6 +53,7 @@ public sealed partial class DataRoot : IAsyncDisposable
         _shared = shared;
         if (shared is { IsMarked: true })
         {
+            shared.IsBound = () => _document.Shared is not null;
             shared.Check = (storage, stop) => CheckMarkAsync(storage, shared.Options, stop);
         }
 
@@ -122,6 +123,10 @@ public sealed partial class DataRoot : IAsyncDisposable
                 Ownership = sharing.Ownership,
                 Snapshots = sharing.Snapshots,
                 IsMarked = true,
+                OpenToLook = sharing.Storage.LookOnly
+                    ? async stop => await PosixSharedStorage.OpenToReadAsync(directory, cancellationToken: stop)
+                        .ConfigureAwait(false)
+                    : null,
             };
         return OpenAsync(
             options, new Disk(), loggerFactory, time, access, sharing.Storage.ServeDetached,

@@ -12,6 +12,7 @@ internal sealed class SharedAccess(Func<CancellationToken, Task<ISharedStorage>>
 {
     private readonly SemaphoreSlim _turn = new(1, 1);
     private ISharedStorage? _opened;
+    private ISharedStorage? _looked;
 
     public SharedStorageOptions Options { get; init; } = new();
 
@@ -22,11 +23,31 @@ internal sealed class SharedAccess(Func<CancellationToken, Task<ISharedStorage>>
     /// <summary>Looks at the storage before it is used for the first time; may refuse it.</summary>
     public Func<ISharedStorage, CancellationToken, Task>? Check { get; set; }
 
+    /// <summary>Opens the storage to be read only; <see langword="null"/>: looking opens it as anything else does.
+    /// </summary>
+    public Func<CancellationToken, Task<ISharedStorage>>? OpenToLook { get; init; }
+
+    /// <summary>Whether the data root used the storage before, so that opening it binds nothing.</summary>
+    public Func<bool>? IsBound { get; set; }
+
     /// <summary>Whether the storage must be the one that the data root used before.</summary>
     public bool IsMarked { get; init; }
 
     /// <summary>What puts stores together in tests; <see langword="null"/>: what does it in production.</summary>
     public IStoreRestorer? Restorer { get; init; }
+
+    /// <summary>The storage, by whoever does not change it.</summary>
+    /// <exception cref="StorageException">It cannot be opened now.</exception>
+    public async ValueTask<ISharedStorage> LookAsync(CancellationToken cancellationToken)
+    {
+        if (OpenToLook is not { } openToLook || Volatile.Read(ref _opened) is not null || IsBound?.Invoke() != false)
+        {
+            return await OpenAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        // Opened twice at once, the second one is as good.
+        return _looked ??= await openToLook(cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>The storage; the first call opens it.</summary>
     /// <exception cref="StorageException">It cannot be opened now.</exception>

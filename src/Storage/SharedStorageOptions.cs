@@ -95,6 +95,13 @@ public sealed class SharedStorageOptions
     public bool RequireMark { get; set; }
 
     /// <summary>
+    /// Put nothing on shared storage that only looking does not need: a database that is not there is served as one of
+    /// this node alone, and the data root is bound to the directory only when it takes a database from it. Default: no;
+    /// listings and dry runs of the command line set it.
+    /// </summary>
+    public bool LookOnly { get; set; }
+
+    /// <summary>
     /// Starts at which an interrupted restore is taken up again; then the database waits for a person. Default: 5.
     /// </summary>
     [Range(1, 1000)]

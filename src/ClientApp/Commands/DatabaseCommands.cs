@@ -85,9 +85,9 @@ internal static class DatabaseCommands
         {
             IReadOnlyList<DatabaseDescription> databases = [];
             SessionTarget target = invocation.Target;
-            if (target.Cluster is not null || Directory.Exists(target.DataRoot))
+            if (target.MayHoldDatabases)
             {
-                await using ISession session = await invocation.ConnectAsync(cancellationToken);
+                await using ISession session = await invocation.ConnectAsync(cancellationToken, looks: true);
                 databases = await session.Grains.GetClusterCoordinator().ListDatabasesAsync(cancellationToken);
                 databases = await WithHeldOnesAsync(session, databases, target.Cluster is null, cancellationToken);
             }

@@ -24,7 +24,7 @@ internal static class GarbageCommand
             async (invocation, cancellationToken) =>
             {
                 bool dry = invocation.Parsed.GetValue(dryRun);
-                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
+                await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken, looks: dry);
                 ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
                 if (!dry)
                 {

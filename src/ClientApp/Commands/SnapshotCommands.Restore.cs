@@ -27,8 +27,8 @@ internal static partial class SnapshotCommands
             {
                 RestoreRequest request = options.Read(invocation);
                 await using ISession session = request is { FromDirectory: not null, IntoDatabase: not null }
-                    ? await invocation.ConnectAsync(cancellationToken, creates: true)
-                    : await invocation.ConnectToSnapshotsAsync(cancellationToken);
+                    ? await invocation.ConnectAsync(cancellationToken, creates: true, looks: request.DryRun)
+                    : await invocation.ConnectToSnapshotsAsync(cancellationToken, looks: request.DryRun);
                 ISnapshotCoordinatorGrain grain = session.Grains.GetSnapshots(invocation.Database!);
                 if (request is { Replace: true, DryRun: false })
                 {

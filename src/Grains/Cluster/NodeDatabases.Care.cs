@@ -155,7 +155,7 @@ internal sealed partial class NodeDatabases
         Dictionary<string, DatabaseLag> lags = new(StringComparer.Ordinal);
         foreach (string name in Owned())
         {
-            if (storage.Root.TryGetServing(DatabaseName.Parse(name)) is { } database)
+            if (storage.Root.TryGetServing(DatabaseName.Parse(name)) is { SurvivesItsNode: true } database)
             {
                 lags[name] = Descriptions.LagOf(database);
             }

@@ -125,6 +125,20 @@ internal sealed partial class NodeDatabases(
         return takeover.Status;
     }
 
+    /// <summary>Refuses to look for the snapshots of a database that was never on shared storage: to find them missing
+    /// would put it there.</summary>
+    /// <exception cref="StorageException"><see cref="FailureKind.Refused"/>.</exception>
+    public void ThrowIfOnlyHere(DatabaseName name)
+    {
+        if (IsShared && storage.Root.IsOnlyHere(name))
+        {
+            throw new StorageException(
+                Storage.FailureKind.Refused,
+                $"Database '{name}' is not on shared storage '{storage.Sharing.Directory}' yet, so it has no " +
+                "snapshots there. Nothing was changed; the first snapshot take puts it there.");
+        }
+    }
+
     /// <summary>What takes, verifies and lists the snapshots of a database that this node owns.</summary>
     public async ValueTask<DatabaseSnapshots> GetSnapshotsAsync(DatabaseName name, CancellationToken cancellationToken)
     {

@@ -47,7 +47,16 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
             if (grain.Node.Databases.IsShared)
             {
                 // Only its owner may end a database for all nodes; whoever is asked first becomes that.
-                await calls.GetDatabaseAsync(cancellationToken);
+                try
+                {
+                    await calls.GetDatabaseAsync(cancellationToken);
+                }
+                catch (StorageException e) when (IsUnservable(e.Kind))
+                {
+                    // Nobody can serve it, and its name would be taken for ever. Dropping it claims it without bringing
+                    // it up; an owner that renews its lease forbids that, too.
+                    grain.Node.Logger.UnservableDatabaseDropped(name.Value, e.Message);
+                }
             }
 
             using WriteGate.Change change = calls.BeginChange();
@@ -57,6 +66,11 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
             return true;
         },
         cancellationToken);
+
+    // What stays true however often it is tried, on whichever node.
+    private static bool IsUnservable(Storage.FailureKind kind) => kind is Storage.FailureKind.NothingToRestore
+        or Storage.FailureKind.SnapshotDamaged or Storage.FailureKind.SnapshotIncompatible
+        or Storage.FailureKind.Corruption or Storage.FailureKind.UnknownStore or Storage.FailureKind.MissingStore;
 
     public ValueTask<IReadOnlyList<BranchDescription>> ListBranchesAsync(CancellationToken cancellationToken = default)
         => Calls.RunAsync(

@@ -24,6 +24,9 @@ internal static partial class Log
     [LoggerMessage(3011, LogLevel.Information, "Database {Database} dropped on node {Node}")]
     public static partial void DatabaseDropped(this ILogger logger, string database, string node);
 
+    [LoggerMessage(3046, LogLevel.Warning, "Database {Database} is dropped without being brought up: {Why}")]
+    public static partial void UnservableDatabaseDropped(this ILogger logger, string database, string why);
+
     [LoggerMessage(3012, LogLevel.Debug, "Database {Database} placed on {Silo}: {Reason}")]
     public static partial void DatabasePlaced(this ILogger logger, string database, string silo, string reason);
 

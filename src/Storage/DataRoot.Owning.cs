@@ -210,9 +210,10 @@ public sealed partial class DataRoot
                 name, tenure.Epoch, database.OwnedBy, _time.GetElapsedTime(start).TotalMilliseconds);
             return database;
         }
-        catch
+        catch (Exception e)
         {
             await ReleaseQuietlyAsync(tenure).ConfigureAwait(false);
+            await LayDownUnservedAsync(name, tenure, e).ConfigureAwait(false);
             throw;
         }
     }

@@ -270,6 +270,26 @@ public sealed partial class DataRoot
         }
     }
 
+    /// <summary>A database that was given its tenure and then did not come to serve: the next call for it begins anew,
+    /// instead of finding a tenure that is over.</summary>
+    private async Task LayDownUnservedAsync(DatabaseName name, Tenure tenure, Exception cause)
+    {
+        if (!_databases.TryGetValue(name, out Database? database) || !ReferenceEquals(database.Tenure, tenure))
+        {
+            return;
+        }
+
+        database.End(new StorageException(FailureKind.Closed, $"it did not come to serve: {cause.Message}"));
+        try
+        {
+            await LayDownAsync(database).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is StorageException or ObjectDisposedException)
+        {
+            _logger.EndedDatabaseNotClosed(name, e);
+        }
+    }
+
     /// <summary>Closes a database that serves no more and keeps its copy known, not served.</summary>
     private async Task LayDownAsync(Database database)
     {

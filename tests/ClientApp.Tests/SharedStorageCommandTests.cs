@@ -26,6 +26,60 @@ public sealed class SharedStorageCommandTests : CliTest
         Assert.Equal("3", got.Output.Trim());
     }
 
+    [Fact]
+    public async Task A_database_that_nobody_can_serve_is_dropped_and_its_name_is_free()
+    {
+        await ShareAsync("create", "shop");
+        Directory.Delete(Data, recursive: true);
+
+        CliResult unasked = await RunSharedAsync("drop", "shop");
+        CliResult dropped = await ShareAsync("drop", "shop", "--yes");
+
+        Assert.Equal(ExitCode.Refused, unasked.ExitCode);
+        Assert.Contains("which cannot be served", unasked.Error, StringComparison.Ordinal);
+        Assert.Equal("dropped database shop", dropped.Output.Trim());
+        await ShareAsync("create", "shop");
+    }
+
+    [Fact]
+    public async Task A_database_is_not_dropped_while_its_owner_lives_elsewhere()
+    {
+        await ShareAsync("create", "shop");
+        await using (ISession owner = await Sessions.ConnectAsync(
+            new SessionTarget(Data, null, Shared), CancellationToken.None))
+        {
+            await owner.Grains.GetDatabase("shop").DescribeAsync();
+
+            CliResult refused = await RunAsync(
+                "drop", "shop", "--yes", "--shared-storage", Shared, "--data", Path.Combine(Scratch, "other"));
+
+            Assert.NotEqual(ExitCode.Ok, refused.ExitCode);
+            await owner.Grains.GetDatabase("shop").DescribeAsync();
+        }
+
+        await ShareAsync("put", "shop", "apple", "3");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_database_whose_main_store_is_damaged_is_dropped(bool isShared)
+    {
+        string[] more = isShared ? ["--shared-storage", Shared] : [];
+        await SucceedAsync(["create", "shop", .. more]);
+        await SucceedAsync(["put", "shop", "apple", "3", .. more]);
+        string current = Assert.Single(Directory.GetFiles(
+            Path.Combine(Data, "databases", "shop", "stores"), "CURRENT", SearchOption.AllDirectories));
+        await File.WriteAllTextAsync(current, "nothing");
+
+        CliResult get = await RunAsync(["get", "shop", "apple", .. more]);
+        CliResult dropped = await SucceedAsync(["drop", "shop", "--yes", .. more]);
+
+        Assert.Equal(ExitCode.Failed, get.ExitCode);
+        Assert.Equal("dropped database shop", dropped.Output.Trim());
+        await SucceedAsync(["create", "shop", .. more]);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

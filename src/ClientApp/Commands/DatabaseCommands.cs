@@ -55,11 +55,10 @@ internal static class DatabaseCommands
                 string name = invocation.Database!;
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 IDatabaseGrain grain = session.Grains.GetDatabase(name);
-                DatabaseDescription description = await grain.DescribeAsync(cancellationToken);
                 CommonSymbols.Confirm(
                     invocation,
                     invocation.Parsed.GetValue(yes),
-                    $"Drop database {name} with its {description.Branches} stores, for good?",
+                    $"Drop database {name}{await HoldingsAsync(grain, cancellationToken)}, for good?",
                     invocation.Command("drop", name, "--yes"));
                 await grain.DropAsync(cancellationToken);
                 if (invocation.Json)
@@ -73,6 +72,22 @@ internal static class DatabaseCommands
 
                 return ExitCode.Ok;
             });
+    }
+
+    /// <summary>What goes with a database, for the question; one that nobody can serve can be dropped, too.</summary>
+    private static async Task<string> HoldingsAsync(IDatabaseGrain grain, CancellationToken cancellationToken)
+    {
+        try
+        {
+            DatabaseDescription description = await grain.DescribeAsync(cancellationToken);
+            return $" with its {description.Branches} stores";
+        }
+        catch (BranchingException failure) when (failure.Kind is FailureKind.NothingToRestore
+            or FailureKind.SnapshotDamaged or FailureKind.SnapshotIncompatible or FailureKind.Corruption
+            or FailureKind.UnknownStore or FailureKind.MissingStore)
+        {
+            return $", which cannot be served ({failure.Message.TrimEnd('.')})";
+        }
     }
 
     private static ExampledCommand List(CommandHost host) => new(

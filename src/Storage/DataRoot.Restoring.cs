@@ -104,6 +104,7 @@ public sealed partial class DataRoot
                     .ConfigureAwait(false));
             }
 
+            tasks = EachFileOnce(tasks);
             at = 0;
             ThrowIfTooSmall(requests, tasks, cache);
             for (; at < tasks.Count; at++)
@@ -151,6 +152,28 @@ public sealed partial class DataRoot
             progress), Planner().Plan([manifest], Directory), tuning);
     }
 
+    /// <summary>Plans together: what several stores share is fetched for the first of them, and linked for the others.
+    /// </summary>
+    private static List<RestoreTask> EachFileOnce(IEnumerable<RestoreTask> tasks)
+    {
+        HashSet<string> planned = new(StringComparer.Ordinal);
+        List<RestoreTask> together = [];
+        foreach (RestoreTask task in tasks)
+        {
+            SnapshotFile[] fetched = [.. task.Snapshot.Files.Where(file => planned.Add(file.Sha256))];
+            together.Add(task with
+            {
+                Plan = task.Plan with
+                {
+                    FilesToFetch = fetched.Length,
+                    BytesToFetch = fetched.Sum(file => file.Bytes),
+                },
+            });
+        }
+
+        return together;
+    }
+
     private SnapshotRestorer Planner() =>
         new(SnapshotsHere, _time, _logger, _disk) { Merges = _resources.Merges };
 
@@ -183,7 +206,7 @@ public sealed partial class DataRoot
             task.Plan, Done: false);
         if (task.Request.DryRun)
         {
-            return report;
+            return report with { Quarantine = there is null ? null : database.QuarantineFor(there) };
         }
 
         if (there is { State: BranchState.Ready } && task.Request.SnapshotBefore && database.Tenure is not null)
@@ -194,8 +217,7 @@ public sealed partial class DataRoot
         (BranchRecord restored, string? quarantine) = await database.RestoreBranchAsync(
             new BranchRestore(
                 task.Snapshot, branch, task.Request.RequestedBy, task.LabelsFor(database.Id),
-                (directory, mark, stop) => task.Restorer.RestoreAsync(
-                    task.Snapshot, directory, new RestoreTarget(database.Id, mark), stop)),
+                (directory, mark, stop) => task.StageAsync(directory, new RestoreTarget(database.Id, mark), stop)),
             cancellationToken).ConfigureAwait(false);
         if (database.Tenure is not null)
         {
@@ -206,7 +228,7 @@ public sealed partial class DataRoot
             await database.ShareRestoredAsync(restored, there?.Id).ConfigureAwait(false);
         }
 
-        return report with { Store = restored.Id, Quarantine = quarantine, Done = true };
+        return report with { Store = restored.Id, Quarantine = quarantine, Plan = task.PlanDone, Done = true };
     }
 
     /// <summary>Takes the snapshot of what is replaced. A store that cannot be opened for damage has none to give, and
@@ -240,7 +262,7 @@ public sealed partial class DataRoot
             name, task.Request.RequestedBy, (document, stop) => BuildRestoredAsync(task, document, stop),
             cancellationToken).ConfigureAwait(false);
         await SnapshotRestoredAsync(database).ConfigureAwait(false);
-        return report with { Store = database.GetBranch(BranchName.Main).Id, Done = true };
+        return report with { Store = database.GetBranch(BranchName.Main).Id, Plan = task.PlanDone, Done = true };
     }
 
     /// <summary>Creates a database from what <paramref name="build"/> puts into its directory.</summary>
@@ -298,8 +320,7 @@ public sealed partial class DataRoot
         _disk.CreateDirectory(files.Directory);
         files.CreatePlaces();
         BranchRecord main = NewMain(document, task.Snapshot.TotalBytes) with { Labels = task.LabelsFor(id) };
-        await task.Restorer.RestoreAsync(
-            task.Snapshot, files.StoreOf(main.Id), new RestoreTarget(id, main), cancellationToken)
+        await task.StageAsync(files.StoreOf(main.Id), new RestoreTarget(id, main), cancellationToken)
             .ConfigureAwait(false);
         Complete(files, document, [main]);
     }
@@ -310,6 +331,17 @@ internal sealed record RestoreTask(
     SnapshotSource Source, SnapshotManifest Snapshot, RestoreRequest Request, IStoreRestorer Restorer, RestorePlan Plan,
     StoreTuning Tuning)
 {
+    private StoreFetch? _fetched;
+
+    /// <summary>The plan, with what was really fetched once it is staged.</summary>
+    public RestorePlan PlanDone => _fetched is { } fetched
+        ? Plan with { FilesToFetch = fetched.Files, BytesToFetch = fetched.Bytes }
+        : Plan;
+
+    /// <summary>Stages the store.</summary>
+    public async Task StageAsync(string directory, RestoreTarget target, CancellationToken cancellationToken) =>
+        _fetched = await Restorer.RestoreAsync(Snapshot, directory, target, cancellationToken).ConfigureAwait(false);
+
     /// <summary>Where the restored store came from, and the options that it has of its own.</summary>
     public Dictionary<string, string> LabelsFor(DatabaseId database)
     {

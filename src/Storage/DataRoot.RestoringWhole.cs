@@ -34,12 +34,12 @@ public sealed partial class DataRoot
             WholeRestore whole = WholeRestore.Choose(
                 source.Catalog,
                 await source.Repository.ReadAsync(cancellationToken).ConfigureAwait(false), named.Snapshot, until);
-            RestoreTask[] tasks = [.. whole.Stores.Select(one => named with
+            RestoreTask[] tasks = [.. EachFileOnce(whole.Stores.Select(one => named with
             {
                 Snapshot = one.Snapshot,
                 Tuning = StoreTuning.FromLabels(one.Record.Labels).Merge(request.Options, Options),
                 Plan = Planner().Plan([one.Snapshot], Directory),
-            })];
+            }))];
             RestorePlan plan = Planner().Plan([.. tasks.Select(task => task.Snapshot)], Directory);
             if (request.DryRun)
             {
@@ -97,9 +97,8 @@ public sealed partial class DataRoot
             }),
         ]);
 
-        async Task StageAsync(int i, CancellationToken stop) => await tasks[i].Restorer.RestoreAsync(
-            tasks[i].Snapshot, files.StoreOf(restored[i].Id), new RestoreTarget(id, restored[i]), stop)
-            .ConfigureAwait(false);
+        Task StageAsync(int i, CancellationToken stop) => tasks[i].StageAsync(
+            files.StoreOf(restored[i].Id), new RestoreTarget(id, restored[i]), stop);
     }
 
     /// <summary>Every store of a process has an identity of its own, so none of the former database is used again.
@@ -137,7 +136,8 @@ public sealed partial class DataRoot
         RestoreReport[] stores = [.. tasks.Select((task, i) => new RestoreReport(
             task.Snapshot.Id, name, whole.Stores[i].Record.Name,
             database?.GetBranch(whole.Stores[i].Record.Name).Id, task.Snapshot.Sequence, Replaced: null,
-            ReplacedSequence: null, Quarantine: null, SnapshotBefore: null, task.Plan, Done: database is not null))];
+            ReplacedSequence: null, Quarantine: null, SnapshotBefore: null, task.PlanDone,
+            Done: database is not null))];
         return new WholeRestoreReport(stores, plan,
         [
             .. whole.Lost.Select(record => $"branch '{record.Name}' is listed as lost: no snapshot of it had arrived " +

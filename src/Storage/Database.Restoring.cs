@@ -22,7 +22,7 @@ public sealed partial class Database
     private readonly SemaphoreSlim _restoring = new(1, 1);
 
     /// <summary>Replaces a branch, or makes a new one.</summary>
-    /// <returns>The new record, and where the store it replaced is now.</returns>
+    /// <returns>The new record, and where the store it replaced is now, unless that had no files here.</returns>
     internal async Task<(BranchRecord Record, string? Quarantine)> RestoreBranchAsync(
         BranchRestore restore, CancellationToken cancellationToken)
     {
@@ -108,7 +108,7 @@ public sealed partial class Database
         }
     }
 
-    private async Task<(BranchRecord Record, string Quarantine)> SwapAsync(
+    private async Task<(BranchRecord Record, string? Quarantine)> SwapAsync(
         BranchRestore restore, BranchRecord replaced, CancellationToken cancellationToken)
     {
         BranchRecord record = RecordOf(
@@ -148,8 +148,13 @@ public sealed partial class Database
 
         string quarantine = Swap(restore, record, replaced, building);
         await FinishSwapAsync(record, replaced).ConfigureAwait(false);
-        return (record, quarantine);
+        return (record, quarantine.Length == 0 ? null : quarantine); // Of a lost branch there is nothing to set aside.
     }
+
+    /// <summary>Where the store of a branch would be put by a swap; <see langword="null"/>: it has no files here.
+    /// </summary>
+    internal string? QuarantineFor(BranchRecord record) =>
+        System.IO.Directory.Exists(_files.StoreOf(record.Id)) ? _files.Quarantine : null;
 
     /// <summary>From here on only forward: what fails is finished by the next start.</summary>
     private string Swap(BranchRestore restore, BranchRecord record, BranchRecord replaced, string building)

@@ -157,11 +157,17 @@ public sealed partial class Database
     }
 
     /// <summary>Measures the disk space of a branch by looking at every file.</summary>
-    public Task<BranchSize> MeasureAsync(BranchName name, CancellationToken cancellationToken)
+    /// <returns><see langword="null"/>: it has no directory here, as a lost or missing one.</returns>
+    public Task<BranchSize?> MeasureAsync(BranchName name, CancellationToken cancellationToken)
     {
         ThrowIfClosed();
         BranchRecord record = GetBranch(name);
-        return Task.Run(() => Measure(_files.StoreOf(record.Id), cancellationToken), cancellationToken);
+        string directory = _files.StoreOf(record.Id);
+        return Task.Run(
+            () => record.State is BranchState.Lost or BranchState.Missing && !System.IO.Directory.Exists(directory)
+                ? null
+                : Measure(directory, cancellationToken),
+            cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -2,6 +2,9 @@ using Branching.Storage.Snapshots;
 
 namespace Branching.Storage;
 
+/// <summary>What was fetched for one store.</summary>
+internal readonly record struct StoreFetch(int Files, long Bytes);
+
 /// <summary>Puts single stores together from snapshots; one for each restore of a database.</summary>
 internal interface IStoreRestorer
 {
@@ -21,6 +24,7 @@ internal interface IStoreRestorer
     /// <param name="directory">The store's new directory.</param>
     /// <param name="target">Whose store it becomes; <see langword="null"/>: the one it was.</param>
     /// <param name="cancellationToken">Ends it; the directory is debris then.</param>
-    Task RestoreAsync(
+    /// <returns>What was fetched for this store; the rest was here already.</returns>
+    Task<StoreFetch> RestoreAsync(
         SnapshotManifest snapshot, string directory, RestoreTarget? target, CancellationToken cancellationToken);
 }

@@ -39,9 +39,10 @@ public sealed record RestoreRequest(
 /// <param name="Sequence">The sequence it goes on from.</param>
 /// <param name="Replaced">The store it took the place of; <see langword="null"/>: the branch was not there.</param>
 /// <param name="ReplacedSequence">That store's last acknowledged sequence.</param>
-/// <param name="Quarantine">Where that store is now.</param>
+/// <param name="Quarantine">Where that store is now; of a dry run the directory that it would be put into;
+/// <see langword="null"/>: it had no files.</param>
 /// <param name="SnapshotBefore">The snapshot that was taken of it before.</param>
-/// <param name="Plan">What had, or has, to be fetched.</param>
+/// <param name="Plan">What was, or has to be, fetched: what several stores share counts for the first.</param>
 /// <param name="Done">Whether anything was changed.</param>
 /// <param name="Damage">Why the replaced store could not be opened, so that no snapshot of it was taken before;
 /// <see langword="null"/>: it could, or was not to be.</param>

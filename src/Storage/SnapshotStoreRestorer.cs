@@ -17,9 +17,12 @@ internal sealed class SnapshotStoreRestorer(
         restorer.CheckSpace(snapshots, directory, objects);
 
     /// <inheritdoc/>
-    public Task RestoreAsync(
-        SnapshotManifest snapshot, string directory, RestoreTarget? target, CancellationToken cancellationToken) =>
-        restorer.RestoreStoreAsync(
+    public async Task<StoreFetch> RestoreAsync(
+        SnapshotManifest snapshot, string directory, RestoreTarget? target, CancellationToken cancellationToken)
+    {
+        RestoredStore restored = await restorer.RestoreStoreAsync(
             shared, repository, snapshot, directory, objects, options with { Target = target }, progress,
-            cancellationToken);
+            cancellationToken).ConfigureAwait(false);
+        return new StoreFetch(restored.FetchedFiles, restored.FetchedBytes);
+    }
 }

@@ -80,6 +80,29 @@ public sealed class SharedStorageCommandTests : CliTest
         await SucceedAsync(["create", "shop", .. more]);
     }
 
+    [Fact]
+    public async Task A_lost_branch_is_shown_with_what_is_known_of_it_and_comes_back_by_a_restore()
+    {
+        await ShareAsync("create", "shop");
+        await ShareAsync("put", "shop", "apple", "3");
+        await ShareAsync("snapshot", "take", "shop");
+        await ShareAsync("branch", "create", "shop", "late", "--label", "owner=ada");
+        Directory.Delete(Data, recursive: true);
+
+        CliResult shown = await ShareAsync("branch", "show", "shop", "late");
+        JsonElement json = (await ShareAsync("branch", "show", "shop", "late", "--json")).Json;
+        CliResult restored = await ShareAsync("snapshot", "restore", "shop", "main", "--into-branch", "late");
+
+        Assert.Contains("lost", shown.Output, StringComparison.Ordinal);
+        Assert.Contains("main at sequence 1", shown.Output, StringComparison.Ordinal);
+        Assert.Contains("owner=ada", shown.Output, StringComparison.Ordinal);
+        Assert.Equal("lost", json.GetProperty("state").GetString());
+        Assert.False(json.TryGetProperty("size", out _));
+        Assert.DoesNotContain("''", restored.Output, StringComparison.Ordinal);
+        Assert.Contains("has no files here to set aside", restored.Output, StringComparison.Ordinal);
+        Assert.Equal("3", (await ShareAsync("get", "shop", "apple", "--branch", "late")).Output.Trim());
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -108,6 +131,48 @@ public sealed class SharedStorageCommandTests : CliTest
         Assert.Contains("not on shared storage", restore.Error, StringComparison.Ordinal);
         Assert.Equal(before, Files());
         Assert.Equal("3", (await SucceedAsync("get", "shop", "apple")).Output.Trim());
+    }
+
+    [Fact]
+    public async Task A_dry_run_is_refused_where_the_restore_would_be_and_names_the_quarantine()
+    {
+        await ShareAsync("create", "shop");
+        await ShareAsync("put", "shop", "apple", "3");
+        await ShareAsync("snapshot", "take", "shop");
+
+        CliResult refused = await RunSharedAsync("snapshot", "restore", "shop", "--dry-run");
+        string[] restore = ["snapshot", "restore", "shop", "--replace", "--json"];
+        JsonElement planned = (await ShareAsync([.. restore, "--dry-run"])).Json;
+        JsonElement done = (await ShareAsync([.. restore, "--yes"])).Json;
+
+        Assert.Equal(ExitCode.Precondition, refused.ExitCode);
+        Assert.Contains("Branch 'main' of database 'shop' exists", refused.Error, StringComparison.Ordinal);
+        string place = planned.GetProperty("quarantine").GetString()!;
+        Assert.Equal(place, Path.GetDirectoryName(done.GetProperty("quarantine").GetString()));
+    }
+
+    [Fact]
+    public async Task Files_that_restored_branches_share_are_fetched_once_and_counted_once()
+    {
+        await ShareAsync("create", "shop");
+        await ShareAsync("put", "shop", "apple", new string('x', 100_000));
+        await ShareAsync("flush", "shop");
+        await ShareAsync("branch", "create", "shop", "topic");
+        await ShareAsync("snapshot", "take", "shop");
+        string[] restore = ["snapshot", "restore", "shop", "--all", "--into-database", "copy", "--json"];
+
+        JsonElement planned = (await ShareAsync([.. restore, "--dry-run"])).Json.GetProperty("stores");
+        JsonElement done = (await ShareAsync(restore)).Json.GetProperty("stores");
+
+        Assert.All([planned, done], stores =>
+        {
+            Assert.True(stores[0].GetProperty("fetchedBytes").GetInt64() > 1000);
+            JsonElement topic = stores[1];
+            Assert.Equal("topic", topic.GetProperty("branch").GetString());
+            Assert.True(
+                topic.GetProperty("linkedBytes").GetInt64() >= stores[0].GetProperty("fetchedBytes").GetInt64() / 2,
+                stores.ToString());
+        });
     }
 
     /// <summary>Every file with its digest; opening a store is RocksDB's own affair, with or without shared storage.

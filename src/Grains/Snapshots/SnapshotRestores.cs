@@ -176,7 +176,7 @@ internal sealed class SnapshotRestores(DataRoot root, string name, Database? dat
 
     private void ThrowIfTaken(RestoreRequest request, BranchName target)
     {
-        if (request.IntoDatabase is null && !request.Replace && !request.DryRun
+        if (request.IntoDatabase is null && !request.Replace
             && Serving().TryGetBranch(target, out BranchRecord? there) && there.State != Storage.BranchState.Lost)
         {
             throw new StorageException(
@@ -199,8 +199,9 @@ internal sealed class SnapshotRestores(DataRoot root, string name, Database? dat
             {
                 string at = report.ReplacedSequence is { } sequence ? $", at sequence {sequence}," : "";
                 steps.Add(
-                    $"set the store {replaced} of branch '{report.Branch}'{at} aside" +
-                    $"{(report.Quarantine is { } place ? $" in '{place}'" : "")}");
+                    report.Quarantine is { } place
+                        ? $"set the store {replaced} of branch '{report.Branch}'{at} aside in '{place}'"
+                        : $"the store {replaced} of branch '{report.Branch}' has no files here to set aside");
             }
 
             if (report.Damage is { } damage)

@@ -242,8 +242,9 @@ public sealed class BranchTests : IDisposable
         }
 
         BranchRecord branch = await shop.BranchAsync("b");
-        BranchSize size = await shop.MeasureAsync(branch.Name, default);
+        BranchSize? size = await shop.MeasureAsync(branch.Name, default);
 
+        Assert.NotNull(size);
         Assert.True(branch.LinkedFiles >= 1);
         Assert.True(size.SharedBytes > 0 && size.UniqueBytes > 0);
         Assert.Equal(size.TotalBytes, size.SharedBytes + size.UniqueBytes);

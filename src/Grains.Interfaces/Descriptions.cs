@@ -15,11 +15,12 @@ public sealed record CreateDatabaseRequest([property: Id(0)] string CreatedBy);
 /// <param name="CreatedAt">UTC.</param>
 /// <param name="CreatedBy">Who created it.</param>
 /// <param name="Node">The node that owns it.</param>
-/// <param name="Branches">Live branches, the main store included.</param>
-/// <param name="Sequence">The main store's sequence number.</param>
+/// <param name="Branches">Live branches, the main store included; null: not known.</param>
+/// <param name="Sequence">The main store's sequence number; while nobody serves it, that of its newest snapshot; null:
+/// not known.</param>
 /// <param name="State">Whether it serves.</param>
-/// <param name="Lag">What is not on shared storage; null: there is no shared storage, so nothing survives the
-/// node.</param>
+/// <param name="Lag">What is not on shared storage; null: there is no shared storage, so nothing survives the node; or
+/// nobody serves it, so it is not known.</param>
 /// <param name="LastSnapshotAt">When the newest snapshot was taken, UTC; null: none yet.</param>
 /// <param name="Problem">What is wrong with it and what to do; null when nothing is.</param>
 [GenerateSerializer]
@@ -32,8 +33,8 @@ public sealed record DatabaseDescription(
     [property: Id(3)] DateTimeOffset CreatedAt,
     [property: Id(4)] string CreatedBy,
     [property: Id(5)] string Node,
-    [property: Id(6)] int Branches,
-    [property: Id(7)] ulong Sequence,
+    [property: Id(6)] int? Branches,
+    [property: Id(7)] ulong? Sequence,
     [property: Id(8)] DatabaseState State = DatabaseState.Serving,
     [property: Id(9)] DatabaseLag? Lag = null,
     [property: Id(10)] DateTimeOffset? LastSnapshotAt = null,

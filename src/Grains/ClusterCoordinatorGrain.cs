@@ -217,10 +217,19 @@ internal sealed class ClusterCoordinatorGrain(
             return [];
         }
 
-        return [.. others.Select(one => Describe(one, nodes))];
+        List<DatabaseDescription> described = [];
+        foreach (SharedDatabase[] some in others.Chunk(DescribedAtOnce))
+        {
+            SharedHoldings[] holdings = await Task.WhenAll(some.Select(one => Task.Run(
+                () => failovers.Shared.LookInsideAsync(one, cancellationToken), cancellationToken)));
+            described.AddRange(some.Zip(holdings, (one, holds) => Describe(one, holds, nodes)));
+        }
+
+        return described;
     }
 
-    private DatabaseDescription Describe(SharedDatabase database, IReadOnlyList<NodeView> nodes)
+    private DatabaseDescription Describe(
+        SharedDatabase database, SharedHoldings holdings, IReadOnlyList<NodeView> nodes)
     {
         string name = database.Life.Name.Value;
         OwnershipStatus ownership = database.Ownership;
@@ -243,9 +252,10 @@ internal sealed class ClusterCoordinatorGrain(
             database.Life.CreatedAt,
             database.Life.CreatedBy,
             state == DatabaseState.AtRest ? "" : ownership.Owner?.NodeName ?? "",
-            0,
-            0,
+            holdings.Branches,
+            holdings.Sequence,
             state,
+            LastSnapshotAt: holdings.LastSnapshotAt,
             Problem: failover?.Problem ?? StaleCopyOf(name, nodes));
     }
 

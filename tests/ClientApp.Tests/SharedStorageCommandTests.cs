@@ -152,6 +152,54 @@ public sealed class SharedStorageCommandTests : CliTest
     }
 
     [Fact]
+    public async Task A_database_at_rest_is_described_by_what_shared_storage_knows()
+    {
+        await ShareAsync("create", "shop");
+        await ShareAsync("put", "shop", "apple", "3");
+        await ShareAsync("branch", "create", "shop", "topic");
+        await ShareAsync("create", "fresh");
+        await ShareAsync("snapshot", "take", "shop");
+
+        JsonElement listed = (await ShareAsync("cluster", "databases", "--json")).Json;
+        CliResult table = await ShareAsync("cluster", "databases");
+
+        JsonElement fresh = listed[0];
+        JsonElement shop = listed[1];
+        Assert.Equal("at rest", shop.GetProperty("state").GetString());
+        Assert.Equal(2, shop.GetProperty("branches").GetInt32());
+        Assert.Equal(1, shop.GetProperty("sequence").GetInt32());
+        Assert.Equal(JsonValueKind.String, shop.GetProperty("lastSnapshotAt").ValueKind);
+        Assert.Equal(JsonValueKind.Null, fresh.GetProperty("sequence").ValueKind);
+        Assert.Equal(JsonValueKind.Null, fresh.GetProperty("lastSnapshotAt").ValueKind);
+        Assert.Matches(@"fresh +at rest +\d+ +1 +- +- +-", table.Output);
+    }
+
+    [Fact]
+    public async Task A_database_that_was_at_rest_moves_from_no_node()
+    {
+        await ShareAsync("create", "shop");
+        string node = (await ShareAsync("cluster", "nodes", "--json")).Json[0].GetProperty("name").GetString()!;
+
+        CliResult moved = await ShareAsync("cluster", "move", "shop", node);
+
+        Assert.Contains(
+            $"moved database shop, which was at rest, to {node} in", moved.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Nothing_is_made_up_of_a_database_that_cannot_be_opened()
+    {
+        await SucceedAsync("create", "shop");
+        File.Delete(Path.Combine(Data, "databases", "shop", "database.json"));
+
+        JsonElement shop = (await SucceedAsync("databases", "--json")).Json[0];
+
+        Assert.Equal("failed", shop.GetProperty("state").GetString());
+        string[] unknown = ["id", "epoch", "createdAt", "createdBy", "branches", "sequence"];
+        Assert.All(unknown, name => Assert.Equal(JsonValueKind.Null, shop.GetProperty(name).ValueKind));
+    }
+
+    [Fact]
     public async Task Files_that_restored_branches_share_are_fetched_once_and_counted_once()
     {
         await ShareAsync("create", "shop");

@@ -78,8 +78,9 @@ internal static class ClusterCommands
                 ["NAME", "STATE", "NODE", ">EPOCH", ">BRANCHES", ">SEQUENCE", "LAST SNAPSHOT", ">LAG", "PROBLEM"],
                 databases.Select(d => (IReadOnlyList<string>)
                 [
-                    d.Name, SnapshotText.State(d.State), d.Node, Screen.Number((long)d.Epoch),
-                    Screen.Number(d.Branches), Screen.Number((long)d.Sequence),
+                    d.Name, SnapshotText.State(d.State), d.Node,
+                    Descriptions.Number(d.Epoch == 0 ? null : (long)d.Epoch), Descriptions.Number(d.Branches),
+                    Descriptions.Number((long?)d.Sequence),
                     SnapshotText.TimeOrDash(d.LastSnapshotAt), SnapshotText.Lag(d.Lag), d.Problem ?? "",
                 ]));
             return ExitCode.Ok;
@@ -201,7 +202,7 @@ internal static class ClusterCommands
                 ? ""
                 : $"; ephemeral branches left behind: {string.Join(' ', move.LeftBehind)}";
             invocation.Host.Out.WriteLine(move.Succeeded
-                ? $"moved database {move.Database} from {move.FromNode} to {move.ToNode} in "
+                ? $"moved database {move.Database}{From(move)} to {move.ToNode} in "
                     + $"{Screen.Duration(move.Duration)}: writes paused for {Screen.Duration(move.WritePause)}, "
                     + $"{Screen.Bytes(move.SentBytes)} sent, sequence {Screen.Number((long)move.Sequence)}{left}"
                 : $"database {move.Database} stays on {move.FromNode}: {move.Problem}");
@@ -209,6 +210,9 @@ internal static class ClusterCommands
 
         return moves.All(move => move.Succeeded) ? ExitCode.Ok : ExitCode.Failed;
     }
+
+    private static string From(MoveOutcome move)
+        => move.FromNode.Length == 0 ? ", which was at rest," : $" from {move.FromNode}";
 
     private static IReadOnlyList<string> Row(FailoverRecord one)
     {

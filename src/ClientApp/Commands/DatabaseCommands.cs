@@ -124,7 +124,8 @@ internal static class DatabaseCommands
                     ],
                     databases.Select(d => (IReadOnlyList<string>)
                     [
-                        d.Name, SnapshotText.State(d.State), Screen.Number(d.Branches), Screen.Number((long)d.Sequence),
+                        d.Name, SnapshotText.State(d.State), Descriptions.Number(d.Branches),
+                        Descriptions.Number((long?)d.Sequence),
                         d.CreatedAt == default ? "-" : Screen.Time(d.CreatedAt), d.CreatedBy, d.Node,
                         SnapshotText.TimeOrDash(d.LastSnapshotAt),
                         SnapshotText.Lag(d.Lag), d.Problem ?? "",
@@ -157,7 +158,7 @@ internal static class DatabaseCommands
                 bool isListed = all.TryGetValue(name, out DatabaseDescription? known);
                 if (!isListed || (bringUp && known!.State == DatabaseState.AtRest))
                 {
-                    known ??= new DatabaseDescription(name, "", 0, default, "", node.Name, 0, 0);
+                    known ??= new DatabaseDescription(name, "", 0, default, "", node.Name, null, null);
                     all[name] = await DescribeAsync(session, known, cancellationToken);
                 }
             }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Branching.ClientApp.Terminal;
 using Branching.Grains;
 
 namespace Branching.ClientApp.Commands;
@@ -10,11 +11,11 @@ internal static class Descriptions
     public static JsonObject ToJson(DatabaseDescription database) => new()
     {
         ["name"] = database.Name,
-        ["id"] = database.DatabaseId,
-        ["epoch"] = database.Epoch,
-        ["createdAt"] = Time(database.CreatedAt),
-        ["createdBy"] = database.CreatedBy,
-        ["node"] = database.Node,
+        ["id"] = Known(database.DatabaseId),
+        ["epoch"] = database.Epoch == 0 ? null : database.Epoch,
+        ["createdAt"] = Time(database.CreatedAt == default ? null : database.CreatedAt),
+        ["createdBy"] = Known(database.CreatedBy),
+        ["node"] = Known(database.Node),
         ["branches"] = database.Branches,
         ["sequence"] = database.Sequence,
         ["state"] = SnapshotText.State(database.State),
@@ -141,6 +142,12 @@ internal static class Descriptions
     public static string Labels(IReadOnlyDictionary<string, string> labels)
         => string.Join(
             ' ', labels.OrderBy(label => label.Key, StringComparer.Ordinal).Select(l => $"{l.Key}={l.Value}"));
+
+    /// <summary>A number, or a dash when it is not known.</summary>
+    public static string Number(long? number) => number is { } known ? Screen.Number(known) : "-";
+
+    /// <summary>What is empty because it is not known, as null.</summary>
+    public static JsonNode? Known(string text) => text.Length == 0 ? null : text;
 
     /// <summary>ISO 8601; null for no time.</summary>
     public static JsonNode? Time(DateTimeOffset? time)

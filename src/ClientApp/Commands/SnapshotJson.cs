@@ -197,7 +197,7 @@ internal static class SnapshotJson
     public static JsonObject ToJson(MoveOutcome moved) => new()
     {
         ["database"] = moved.Database,
-        ["fromNode"] = moved.FromNode,
+        ["fromNode"] = Descriptions.Known(moved.FromNode),
         ["toNode"] = moved.ToNode,
         ["succeeded"] = moved.Succeeded,
         ["writePauseMs"] = moved.WritePause.TotalMilliseconds,

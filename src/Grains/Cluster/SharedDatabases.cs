@@ -1,6 +1,7 @@
 using Branching.Storage;
 using Branching.Storage.Ownership;
 using Branching.Storage.Shared;
+using Branching.Storage.Snapshots;
 
 namespace Branching.Grains;
 
@@ -8,6 +9,12 @@ namespace Branching.Grains;
 /// <param name="Life">Its identity.</param>
 /// <param name="Ownership">Who owns it.</param>
 internal sealed record SharedDatabase(Life Life, OwnershipStatus Ownership);
+
+/// <summary>What shared storage knows of what is in a database; null: it does not.</summary>
+/// <param name="Branches">Live branches, the main store included.</param>
+/// <param name="Sequence">The sequence number of the main store's newest snapshot.</param>
+/// <param name="LastSnapshotAt">When that was taken.</param>
+internal readonly record struct SharedHoldings(int? Branches, ulong? Sequence, DateTimeOffset? LastSnapshotAt);
 
 /// <summary>Reads from shared storage which databases there are and who owns them.</summary>
 internal sealed class SharedDatabases(NodeStorage storage, TimeProvider time)
@@ -42,6 +49,33 @@ internal sealed class SharedDatabases(NodeStorage storage, TimeProvider time)
     {
         ISharedStorage shared = await storage.Root.GetSharedStorageAsync(cancellationToken);
         return await FindAsync(shared, new DatabaseLives(shared), name, cancellationToken);
+    }
+
+    /// <summary>What is in a database that nobody serves.</summary>
+    public async Task<SharedHoldings> LookInsideAsync(SharedDatabase one, CancellationToken cancellationToken)
+    {
+        (DatabaseName name, DatabaseId id) = (one.Life.Name, one.Life.Id);
+        try
+        {
+            ISharedStorage shared = await storage.Root.GetSharedStorageAsync(cancellationToken);
+            CatalogState state = await new SharedCatalog(shared, name, id, storage.StorageLogger)
+                .ReadAsync(cancellationToken);
+            BranchRecord[] living = [.. state.Branches.Values.Where(record => record.State
+                is not Storage.BranchState.Deleted)];
+            if (living.Where(record => record.Name.IsMain).MaxBy(record => record.Id) is not { } main)
+            {
+                return default;
+            }
+
+            SnapshotManifest? newest = await new SnapshotRepository(shared, name, id, time, storage.StorageLogger)
+                .NewestAsync(main.Id, cancellationToken);
+            return new SharedHoldings(living.Length, newest?.Sequence.Value, newest?.TakenAt);
+        }
+        catch (StorageException)
+        {
+            // What cannot be read is not known; that the database is there is.
+            return default;
+        }
     }
 
     private async Task<SharedDatabase?> FindAsync(

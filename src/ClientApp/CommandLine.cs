@@ -200,7 +200,7 @@ internal static class CommandLine
 
         public override int Invoke(ParseResult parseResult)
         {
-            int exitCode = _help.Invoke(parseResult);
+            int exitCode = InvokeUsual(parseResult);
             TextWriter output = parseResult.InvocationConfiguration.Output;
             IReadOnlyList<string> examples = parseResult.CommandResult.Command is ExampledCommand command
                 ? command.Examples
@@ -214,6 +214,24 @@ internal static class CommandLine
 
             output.WriteLine();
             return exitCode;
+        }
+
+        /// <summary>The list of subcommands shows every argument as if it were required: it leaves the others out.
+        /// </summary>
+        private int InvokeUsual(ParseResult parseResult)
+        {
+            Argument[] optional = [.. parseResult.CommandResult.Command.Subcommands
+                .SelectMany(command => command.Arguments)
+                .Where(argument => argument is { Hidden: false, Arity.MinimumNumberOfValues: 0 })];
+            Array.ForEach(optional, argument => argument.Hidden = true);
+            try
+            {
+                return _help.Invoke(parseResult);
+            }
+            finally
+            {
+                Array.ForEach(optional, argument => argument.Hidden = false);
+            }
         }
     }
 }

@@ -184,6 +184,18 @@ public sealed class ErrorTests : CliTest
         }
     }
 
+    [Fact]
+    public async Task The_list_of_commands_shows_no_argument_as_required_that_is_not()
+    {
+        CliResult all = await SucceedAsync("--help");
+        CliResult one = await SucceedAsync("export", "--help");
+
+        Assert.Contains("  put <DATABASE> <KEY>  ", all.Output, StringComparison.Ordinal);
+        Assert.Contains("  import <DATABASE> <FILE>  ", all.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("export <DATABASE> <FILE>", all.Output, StringComparison.Ordinal);
+        Assert.Contains("<FILE>", one.Output, StringComparison.Ordinal);
+    }
+
     private static void Collect(Command command, List<Command> commands)
     {
         foreach (Command child in command.Subcommands.Where(child => !child.Hidden))

@@ -223,6 +223,35 @@ public sealed class SharedStorageCommandTests : CliTest
         });
     }
 
+    [Fact]
+    public async Task A_second_copy_sends_nothing_and_says_so()
+    {
+        await ShareAsync("create", "shop");
+        await ShareAsync("snapshot", "take", "shop");
+        string[] copy = ["snapshot", "copy", "shop", "main", Path.Combine(Scratch, "copies"), "--json"];
+
+        JsonElement first = (await ShareAsync(copy)).Json;
+        JsonElement second = (await ShareAsync(copy)).Json;
+
+        Assert.True(first.GetProperty("sentFiles").GetInt32() > 0);
+        Assert.Equal(0, second.GetProperty("sentFiles").GetInt32());
+        Assert.Equal(0, second.GetProperty("sentBytes").GetInt64());
+    }
+
+    [Fact]
+    public async Task What_cannot_be_asked_of_snapshots_is_refused_with_its_reason()
+    {
+        await ShareAsync("create", "shop");
+
+        CliResult rate = await RunSharedAsync("snapshot", "take", "shop", "--limit-rate", "0");
+        CliResult branch = await RunSharedAsync("snapshot", "list", "shop", "-b", "nope");
+
+        Assert.Equal(ExitCode.Usage, rate.ExitCode);
+        Assert.Contains("--limit-rate must be more than 0", rate.Error, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.NotFound, branch.ExitCode);
+        Assert.Contains("has no branch 'nope'", branch.Error, StringComparison.Ordinal);
+    }
+
     /// <summary>Every file with its digest; opening a store is RocksDB's own affair, with or without shared storage.
     /// </summary>
     private Dictionary<string, string> Files() => Directory.EnumerateFiles(Scratch, "*", SearchOption.AllDirectories)

@@ -54,6 +54,14 @@ internal static class QuantityText
         throw new UserError(ExitCode.Usage, $"{option} '{text}' is not a size", "write it like 4096, 64MiB or 1.5GB");
     }
 
+    /// <summary>A number of bytes above zero.</summary>
+    /// <exception cref="UserError">It is none.</exception>
+    public static long PositiveSize(string text, string option)
+        => Size(text, option) is > 0 and var bytes
+            ? bytes
+            : throw new UserError(
+                ExitCode.Usage, $"{option} must be more than 0", "write it like 4096, 64MiB or 1.5GB");
+
     /// <summary>A time in ISO 8601; without a zone it is UTC.</summary>
     /// <exception cref="UserError">It is none.</exception>
     public static DateTimeOffset Time(string text, string option)

@@ -61,7 +61,7 @@ internal static partial class SnapshotCommands
                     parsed.GetValue(verify),
                     parsed.GetValue(force),
                     parsed.GetValue(removeSource),
-                    parsed.GetValue(limit) is { } rate ? QuantityText.Size(rate, "--limit-rate") : null,
+                    parsed.GetValue(limit) is { } rate ? QuantityText.PositiveSize(rate, limit.Name) : null,
                     DatabaseCommands.Creator);
                 await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
                 if (request is { RemoveSource: true, Branch: null })
@@ -137,8 +137,16 @@ internal static partial class SnapshotCommands
             async (invocation, cancellationToken) =>
             {
                 await using ISession session = await invocation.ConnectToSnapshotsAsync(cancellationToken);
+                string? only = invocation.Parsed.GetValue(branch);
                 IReadOnlyList<SnapshotDescription> snapshots = await session.Grains.GetSnapshots(invocation.Database!)
-                    .ListAsync(invocation.Parsed.GetValue(branch), cancellationToken);
+                    .ListAsync(only, cancellationToken);
+                if (snapshots.Count == 0 && only is not null)
+                {
+                    // A branch that was deleted still has its snapshots for a while; one that never was has none.
+                    await session.Grains.GetBranch(invocation.Database!, only)
+                        .DescribeAsync(cancellationToken: cancellationToken);
+                }
+
                 if (invocation.Json)
                 {
                     invocation.WriteJson(new JsonArray([.. snapshots.Select(SnapshotJson.ToJson)]));

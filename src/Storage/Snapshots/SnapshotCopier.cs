@@ -17,6 +17,11 @@ namespace Branching.Storage.Snapshots;
 public sealed class SnapshotCopier(
     ISharedStorage from, SnapshotRepository source, SnapshotOptions options, TimeProvider time, ILogger logger)
 {
+    private int _sentFiles;
+
+    /// <summary>Files sent since it was made; the others were at the other place already.</summary>
+    public int SentFiles => Volatile.Read(ref _sentFiles);
+
     /// <summary>Copies one snapshot. Objects that are at the other place already are not sent again.</summary>
     /// <param name="manifest">The snapshot.</param>
     /// <param name="to">The other place.</param>
@@ -59,6 +64,7 @@ public sealed class SnapshotCopier(
                 manifest with { Files = files, SentBytes = count.BytesMoved, Sha256 = "" },
                 cancellationToken).ConfigureAwait(false);
             count.Enter(SnapshotPhase.Done);
+            Interlocked.Add(ref _sentFiles, count.FilesMoved);
             logger.SnapshotCopied(
                 manifest.Id, from.Location, to.Location, id, count.BytesMoved,
                 time.GetElapsedTime(started).TotalMilliseconds);

@@ -152,6 +152,26 @@ public sealed class SharedStorageCommandTests : CliTest
     }
 
     [Fact]
+    public async Task A_replaced_main_store_stands_beside_the_tree_whose_json_keeps_its_shape()
+    {
+        await ShareAsync("create", "shop");
+        await ShareAsync("branch", "create", "shop", "topic");
+        await ShareAsync("snapshot", "take", "shop");
+        JsonElement before = (await ShareAsync("branch", "tree", "shop", "--json")).Json;
+        await ShareAsync("snapshot", "restore", "shop", "--replace", "--yes");
+
+        JsonElement after = (await ShareAsync("branch", "tree", "shop", "--json")).Json;
+        CliResult drawn = await ShareAsync("branch", "tree", "shop");
+
+        Assert.Equal(0, before.GetProperty("otherRoots").GetArrayLength());
+        Assert.Equal("ready", after.GetProperty("state").GetString());
+        JsonElement replaced = Assert.Single(after.GetProperty("otherRoots").EnumerateArray());
+        Assert.Equal(before.GetProperty("storeId").GetString(), replaced.GetProperty("storeId").GetString());
+        Assert.Equal("topic", replaced.GetProperty("children")[0].GetProperty("name").GetString());
+        Assert.Contains("main (replaced)", drawn.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_database_at_rest_is_described_by_what_shared_storage_knows()
     {
         await ShareAsync("create", "shop");

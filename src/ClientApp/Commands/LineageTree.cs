@@ -27,11 +27,19 @@ internal static class LineageTree
         }
     }
 
-    /// <summary>The tree as nested objects.</summary>
-    public static JsonNode? ToJson(IReadOnlyList<BranchDescription> lineage)
+    /// <summary>
+    /// The tree of the main store as nested objects; stores whose parents are not known stand beside it, as main stores
+    /// that were replaced do.
+    /// </summary>
+    public static JsonObject ToJson(IReadOnlyList<BranchDescription> lineage)
     {
-        JsonObject[] roots = [.. Roots(lineage).Select(root => ToJson(root, lineage))];
-        return roots.Length == 1 ? roots[0] : new JsonArray([.. roots]);
+        BranchDescription[] roots = [.. Roots(lineage)];
+        BranchDescription main = Array.Find(roots, root => IsMain(root) && root.State != BranchState.Deleted)
+            ?? roots[0];
+        JsonObject json = ToJson(main, lineage);
+        json["otherRoots"] = new JsonArray(
+            [.. roots.Where(root => root != main).Select(root => ToJson(root, lineage))]);
+        return json;
     }
 
     private static JsonObject ToJson(BranchDescription branch, IReadOnlyList<BranchDescription> lineage)
@@ -64,6 +72,8 @@ internal static class LineageTree
         => lineage.Where(child => child.ParentStoreId == branch.StoreId)
             .OrderBy(child => child.Name, StringComparer.Ordinal);
 
+    private static bool IsMain(BranchDescription branch) => branch.Name == BranchKey.Main;
+
     private static string Line(BranchDescription branch, Func<BranchDescription, string?> note)
     {
         string line = $"[bold]{Markup.Escape(branch.Name)}[/]";
@@ -74,7 +84,9 @@ internal static class LineageTree
 
         if (branch.State != BranchState.Ready)
         {
-            line += $" [red]({Descriptions.State(branch)})[/]";
+            // The main store is never deleted: a restore puts another one in its place.
+            bool isReplaced = IsMain(branch) && branch.State == BranchState.Deleted;
+            line += $" [red]({(isReplaced ? "replaced" : Descriptions.State(branch))})[/]";
         }
 
         if (branch.Durability == BranchDurability.Ephemeral)

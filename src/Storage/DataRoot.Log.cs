@@ -81,7 +81,7 @@ internal static partial class Log
     public static partial void SnapshotNotNoted(
         this ILogger logger, DatabaseName database, BranchName branch, Exception cause);
 
-    [LoggerMessage(2079, LogLevel.Warning,
+    [LoggerMessage(2077, LogLevel.Warning,
         "How much of {Branch} is not on shared storage is not known before it is opened")]
     public static partial void LagNotKnown(this ILogger logger, string branch, Exception cause);
 

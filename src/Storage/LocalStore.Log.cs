@@ -44,7 +44,7 @@ internal static partial class Log
     [LoggerMessage(2007, LogLevel.Debug, "Memtables hold {Bytes} bytes of {BudgetBytes}; flushing {Flushed} stores")]
     public static partial void MemtableBudgetPassed(this ILogger logger, long bytes, long budgetBytes, int flushed);
 
-    [LoggerMessage(2009, LogLevel.Warning,
+    [LoggerMessage(2010, LogLevel.Warning,
         "{Label} was closed while {Readers} ranges of it were being read; {Directory} stays open until they end")]
     public static partial void RangesLeftOpen(this ILogger logger, string label, string directory, int readers);
 }

@@ -103,7 +103,7 @@ public sealed partial class LocalStore
     });
 
     /// <summary>Divides a range into parts of about as many possible keys.</summary>
-    private static IEnumerable<KeyRange> Divide(KeyRange range, byte[]? last)
+    private static List<KeyRange> Divide(KeyRange range, byte[]? last)
     {
         if (last is null)
         {

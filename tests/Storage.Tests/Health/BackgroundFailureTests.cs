@@ -1,4 +1,3 @@
-using Branching.Storage.Tests.Branches;
 using Branching.Storage.Tests.LocalStores;
 using Branching.Storage.Transactions;
 using static Branching.Storage.Tests.LocalStores.TestStore;

@@ -25,7 +25,7 @@ public sealed class StallTests : IDisposable
     [Fact]
     public async Task A_stall_of_RocksDB_is_told_by_health_statistics_and_metrics_and_ends_with_its_cause()
     {
-        HeldMerge merge = new();
+        using HeldMerge merge = new();
         StorageOptions options = TemporaryRoot.OptionsFor(_root.Path);
         options.MemtableBytes = 64 << 10;
         options.AddMerge(merge);
@@ -40,7 +40,7 @@ public sealed class StallTests : IDisposable
         List<Task> writes = [];
         StoreStatistics stalled;
         StoreHealthReport report;
-        IReadOnlyDictionary<string, long> stalls;
+        ConcurrentDictionary<string, long> stalls;
 
         merge.Hold(); // The flush has to join the operand with its value, so the memtables behind it stay in memory.
         try
@@ -79,7 +79,7 @@ public sealed class StallTests : IDisposable
     private static async Task PutAsync(LocalStore store, string key, int bytes) => await store.PutAsync(
         Family, TestStore.Bytes(key), new byte[bytes], durability: Durability.Buffered);
 
-    private IReadOnlyDictionary<string, long> Collect(string name)
+    private ConcurrentDictionary<string, long> Collect(string name)
     {
         ConcurrentDictionary<string, long> byState = new(StringComparer.Ordinal);
         using MeterListener listener = new();
@@ -106,7 +106,7 @@ public sealed class StallTests : IDisposable
         return byState;
     }
 
-    private sealed class HeldMerge : ValueMerge
+    private sealed class HeldMerge : ValueMerge, IDisposable
     {
         private readonly ManualResetEventSlim _mayGoOn = new(initialState: true);
 
@@ -115,6 +115,8 @@ public sealed class StallTests : IDisposable
         public void Hold() => _mayGoOn.Reset();
 
         public void Release() => _mayGoOn.Set();
+
+        public void Dispose() => _mayGoOn.Dispose();
 
         public override void Merge(
             ReadOnlySpan<byte> key, bool exists, ReadOnlySpan<byte> existing, ReadOnlySpan<byte> operand,

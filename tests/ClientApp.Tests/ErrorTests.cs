@@ -46,7 +46,7 @@ public sealed class ErrorTests : CliTest
         { "exists shop k --hx", ExitCode.Usage, "'--hx' is no option of exists", "-- --hx" },
         { "branch create shop --lable", ExitCode.Usage, "'--lable' is no option of create", "-- --lable" },
         { "put shop k v --if-value --x", ExitCode.Usage, "--if-value needs a value", "--if-value=--x" },
-        { "get shop k --column-family", ExitCode.Usage, "--column-family", "branching get --help" },
+        { "get shop k --column-family --branch x", ExitCode.Usage, "'--branch' looks like an option", "=--branch" },
         { "put shop --hex xyz 00", ExitCode.Usage, "not hexadecimal", "6b6579" },
         { "put shop --hex --base64 00 00", ExitCode.Usage, "exclude each other", "leave one" },
         { "import shop nofile.tsv", ExitCode.NotFound, "no file 'nofile.tsv'", "check the path" },

@@ -7,8 +7,8 @@ namespace Branching.ClientApp.Shell;
 /// <summary>
 /// A transaction of the shell on one branch. Commands reach the grains through <see cref="Grains"/>, where the reads
 /// and writes of that branch go through an <see cref="OptimisticTransaction"/>; so every option of <c>get</c>,
-/// <c>put</c> and <c>delete</c> but <c>get --ttl</c> works inside one, and its commit is refused when a key it read was written since, also
-/// when the key has its former value again.
+/// <c>put</c> and <c>delete</c> but <c>get --ttl</c> works inside one, and its commit is refused when a key it read was
+/// written since, also when the key has its former value again.
 /// </summary>
 internal sealed class ShellTransaction
 {

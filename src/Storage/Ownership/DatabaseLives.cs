@@ -85,7 +85,8 @@ public sealed class DatabaseLives(ISharedStorage shared)
         Epoch last = new(tenure.Epoch.Value + 1);
         DateTimeOffset at = tenure.Now;
         ClaimDocument claim = new(
-            Formats.Shared, last.Value, OwnerDocument.Of(tenure.Owner), at, LeaseLengthMs: 0, RandomNumberGenerator.GetHexString(32, lowercase: true), Drop: true);
+            Formats.Shared, last.Value, OwnerDocument.Of(tenure.Owner), at, LeaseLengthMs: 0,
+            RandomNumberGenerator.GetHexString(32, lowercase: true), Drop: true);
         byte[] bytes = SealedDocument.Seal(claim, SharedDocuments.Default.ClaimDocument);
         if (!await shared.PutOursAsync(tenure.Paths.Claim(last), bytes, cancellationToken).ConfigureAwait(false))
         {

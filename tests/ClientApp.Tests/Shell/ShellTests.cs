@@ -172,8 +172,8 @@ public sealed class ShellTests : CliTest
 
         CliResult result = await SucceedAsync(
             "shell", "shop", "-c",
-            "begin; get apple; put apple 4; put pear 1 --if-absent; put pear 0 --append; delete plum; get apple; commit; "
-            + "get apple; get pear");
+            "begin; get apple; put apple 4; put pear 1 --if-absent; put pear 0 --append; delete plum; get apple; "
+            + "commit; get apple; get pear");
         CliResult rolledBack = await SucceedAsync(
             "shell", "shop", "-c", "begin; put apple 9; rollback; get apple");
 

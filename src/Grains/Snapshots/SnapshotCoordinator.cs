@@ -87,7 +87,7 @@ internal sealed partial class SnapshotCoordinator
         try
         {
             await LoadAsync(cancellationToken);
-            await _snapshots.Database.LookForLagAsync(branch: null, cancellationToken); // What nodes tell of themselves.
+            await _snapshots.Database.LookForLagAsync(branch: null, cancellationToken); // Nodes tell of it.
             if (State() is { } state && Due(state) is { } due)
             {
                 Start(due);

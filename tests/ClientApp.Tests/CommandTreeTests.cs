@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace Branching.ClientApp.Tests;
 
-public sealed class CommandTreeTests
+public sealed class CommandTreeTests : IDisposable
 {
     private readonly CommandHost _host = new()
     {
@@ -11,6 +11,8 @@ public sealed class CommandTreeTests
         Output = Stream.Null,
         Error = TextWriter.Null,
     };
+
+    public void Dispose() => _host.Dispose();
 
     [Fact]
     public void A_tree_of_commands_that_nobody_uses_any_more_is_collected()

@@ -63,7 +63,7 @@ internal static class StatsCommand
         BranchSize size = branch.Size ?? new BranchSize(0, 0, 0, 0);
         List<(string, string)> facts =
         [
-            ("database", $"{database.Name} ({database.DatabaseId}), {Screen.Count(database.Branches, "store")}, "
+            ("database", $"{database.Name} ({database.DatabaseId}), {Screen.Count(database.Branches ?? 0, "store")}, "
                 + $"on {database.Node}"),
             ("branch", branch.Name),
             ("sequence", Screen.Number((long)figures.Sequence)),

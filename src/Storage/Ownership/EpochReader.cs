@@ -16,7 +16,6 @@ internal readonly record struct Entry(Epoch Epoch, OwnerIdentity? Owner);
 /// <summary>Reads claims, leases and heads.</summary>
 internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
 {
-    private readonly ConcurrentDictionary<Epoch, ClaimDocument> _claims = new();
     private readonly ConcurrentDictionary<Epoch, HeadsRecord> _heads = new();
 
     public async Task<EpochState> ReadAsync(CancellationToken cancellationToken)
@@ -98,18 +97,8 @@ internal sealed class EpochReader(ISharedStorage shared, DatabasePaths paths)
             $"The claim '{paths.Claim(epoch)}' on shared storage '{shared.Location}' is listed, but cannot be " +
             "read. Check the storage; nothing was changed.");
 
-    public async Task<ClaimDocument?> TryReadClaimAsync(Epoch epoch, CancellationToken cancellationToken)
-    {
-        if (_claims.TryGetValue(epoch, out ClaimDocument? known))
-        {
-            return known; // Written once, never changed.
-        }
-
-        ClaimDocument? claim = await TryReadAsync(
-            paths.Claim(epoch), SharedDocuments.Default.ClaimDocument, "The claim", cancellationToken)
-            .ConfigureAwait(false);
-        return claim is null ? null : _claims.GetOrAdd(epoch, claim);
-    }
+    public Task<ClaimDocument?> TryReadClaimAsync(Epoch epoch, CancellationToken cancellationToken) =>
+        TryReadAsync(paths.Claim(epoch), SharedDocuments.Default.ClaimDocument, "The claim", cancellationToken);
 
     public Task<LeaseDocument?> TryReadLeaseAsync(Epoch epoch, CancellationToken cancellationToken) =>
         TryReadAsync(paths.Lease(epoch), SharedDocuments.Default.LeaseDocument, "The lease", cancellationToken);

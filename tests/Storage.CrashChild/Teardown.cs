@@ -1,11 +1,11 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Branching.Storage.Changes;
-using Branching.Storage.Transactions;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Branching.Storage.CrashChild;
@@ -14,9 +14,10 @@ namespace Branching.Storage.CrashChild;
 /// Takes a store away from those who use it. Arguments: root, "teardown", how often, users at a time, seed, and how it
 /// ends: "dispose" closes and reopens the store each time; "exit" leaves the process without a word to the store, and
 /// "return" does so by the end of Main; "term" waits for SIGTERM, closes and ends; "default" waits for it and has
-/// nobody who handles it. Every call must end with an answer or a failure that has a kind, and what was acknowledged
-/// must be there afterwards. Says "acknowledged USER NUMBER" as it goes for all but the first, "ok" where it closed
-/// the store.
+/// nobody who handles it. After "dispose" may follow how many files may be open besides those that the process has
+/// without a store, from the third time on: the runtime itself does not survive a limit while it still loads code.
+/// Every call must end with an answer or a failure that has a kind, and what was acknowledged must be there afterwards.
+/// Says "acknowledged USER NUMBER" as it goes for all but the first, "ok" where it closed the store.
 /// </summary>
 internal static class Teardown
 {
@@ -81,16 +82,33 @@ internal static class Teardown
                 for (int round = 0; round < rounds; round++)
                 {
                     await run.BeginAsync().ConfigureAwait(false);
-                    await Task.Delay(run.Random.Next(40)).ConfigureAwait(false);
+
+                    // The first two, without and with a change log, end when every kind of use has had its turn.
+                    Task turn = round < 2 ? run.EveryUse : Task.Delay(run.Random.Next(40));
+                    await Task.WhenAny(turn, Task.Delay(_patience)).ConfigureAwait(false);
                     if (await run.EndAsync(_patience).ConfigureAwait(false) is { } problem)
                     {
                         return Say($"round {round}: {problem}");
                     }
+
+                    if (round == 1 && args.Length > 6)
+                    {
+                        LimitFiles(int.Parse(args[6], CultureInfo.InvariantCulture));
+                    }
                 }
 
                 Console.WriteLine(run.Did);
-                return Say(null);
+                return Say(run.NeverDid is [] ? null : $"nobody could ever {string.Join(", ", run.NeverDid)}");
         }
+    }
+
+    private static void LimitFiles(int room)
+    {
+        int files = Directory.GetFileSystemEntries("/proc/self/fd").Length + room;
+        using Process limit = Process.Start(
+            "prlimit", ["--pid", $"{Environment.ProcessId}", $"--nofile={files}:{files}"]);
+        limit.WaitForExit();
+        Console.WriteLine($"limited to {files} open files");
     }
 
     private static int Say(string? problem)
@@ -102,6 +120,8 @@ internal static class Teardown
     /// <summary>Whether a failure is one that a caller may get from a store that is closed under it.</summary>
     internal static bool IsTyped(Exception e) => e switch
     {
+        // The runtime's word, with too few open files, for code that it could not make ready.
+        StorageException { Kind: FailureKind.Internal, InnerException: OutOfMemoryException } => true,
         StorageException failure => _kinds.Contains(failure.Kind.ToString()),
         ObjectDisposedException => false,
         OperationCanceledException => false,
@@ -121,6 +141,7 @@ internal sealed partial class TeardownRun(
     private readonly Lock _output = new();
     private LocalStore? _store;
     private Task[] _using = [];
+    private TaskCompletionSource[] _first = [];
     private int _round;
 
     public Random Random { get; } = new(seed);
@@ -128,6 +149,13 @@ internal sealed partial class TeardownRun(
     /// <summary>How often each use of the store ended well, and each kind of refusal came.</summary>
     public string Did => "did " + string.Join(", ", _did
         .OrderBy(static one => one.Key, StringComparer.Ordinal).Select(static one => $"{one.Key} {one.Value}"));
+
+    /// <summary>The kinds of use that never ended well.</summary>
+    public IReadOnlyList<string> NeverDid =>
+        [.. _uses.Select(static use => use.Name).Distinct().Where(name => !_did.ContainsKey(name))];
+
+    /// <summary>Completes when each user has ended a first use of this round: all kinds are among those.</summary>
+    public Task EveryUse => Task.WhenAll(_first.Select(static one => one.Task));
 
     public async Task BeginAsync()
     {
@@ -142,6 +170,8 @@ internal sealed partial class TeardownRun(
         }
 
         LocalStore store = _store;
+        _first = [.. Enumerable.Range(0, users).Select(static _ => new TaskCompletionSource(
+            TaskCreationOptions.RunContinuationsAsynchronously))];
         _using = [.. Enumerable.Range(0, users).Select(user =>
         {
             int its = HashCode.Combine(seed, _round, user);
@@ -178,13 +208,15 @@ internal sealed partial class TeardownRun(
 
     private async Task UseAsync(LocalStore store, int user, Random random)
     {
+        TaskCompletionSource first = _first[user];
+        Use use = _uses[user % _uses.Length];
         while (true)
         {
-            int what = random.Next(100);
+            _doing[user] = use.Name;
             try
             {
-                await DoAsync(store, user, what, random).ConfigureAwait(false);
-                _did.AddOrUpdate(_doing[user]!, 1, static (_, times) => times + 1);
+                await use.RunAsync(this, store, user, random).ConfigureAwait(false);
+                _did.AddOrUpdate(use.Name, 1, static (_, times) => times + 1);
             }
             catch (StorageException e) when (e.Kind == FailureKind.Closed)
             {
@@ -200,83 +232,17 @@ internal sealed partial class TeardownRun(
                 _problems.Enqueue($"user {user} while {_doing[user]}: {e}");
                 return;
             }
-        }
-    }
+            finally
+            {
+                first.TrySetResult();
+            }
 
-    private async Task DoAsync(LocalStore store, int user, int what, Random random)
-    {
-        switch (what)
-        {
-            case < 25:
-                await PutAsync(store, user, what < 5 ? Durability.Sync : Durability.Buffered).ConfigureAwait(false);
-                break;
-            case < 32:
-                await CommitAsync(store, user, TransactionMode.Optimistic, random).ConfigureAwait(false);
-                break;
-            case < 38:
-                await CommitAsync(store, user, TransactionMode.Pessimistic, random).ConfigureAwait(false);
-                break;
-            case < 60:
-                _doing[user] = "get";
-                store.TryGet(null, KeyOf(random.Next(users)), new ArrayBufferWriter<byte>());
-                break;
-            case < 70:
-                _doing[user] = "multi-get";
-                store.MultiGet(null, [KeyOf(0), KeyOf(user)]);
-                break;
-            case < 85:
-                _doing[user] = "scan";
-                using (ScanCursor cursor = store.OpenCursor(new ScanRequest(null, KeyRange.All, false, 10, 1 << 20)))
-                {
-                    List<KeyValueEntry> entries = [];
-                    while (cursor.ReadPage(10, 1 << 20, entries))
-                    {
-                        entries.Clear();
-                    }
-                }
-
-                break;
-            case < 90:
-                _doing[user] = "count";
-                store.Count(null, KeyRange.All, CancellationToken.None);
-                break;
-            case < 92:
-                Checkpoint(store, user);
-                break;
-            case < 94:
-                _doing[user] = "flush";
-                store.Flush();
-                break;
-            case < 95:
-                _doing[user] = "compact";
-                store.Compact(null, KeyRange.All);
-                break;
-            case < 97:
-                _doing[user] = "families";
-                string family = "family" + user;
-                if (!store.DescribeFamilies().Any(one => one.Name == family)) // A round may have ended in between.
-                {
-                    store.CreateColumnFamily(family);
-                }
-
-                store.DropColumnFamily(family);
-                break;
-            case < 98:
-                await BackUpAsync(store, user).ConfigureAwait(false);
-                break;
-            case < 99:
-                ReadChanges(store, user);
-                break;
-            default:
-                _doing[user] = "statistics";
-                store.GetStatistics();
-                break;
+            use = Draw(random);
         }
     }
 
     private async Task PutAsync(LocalStore store, int user, Durability durability)
     {
-        _doing[user] = "put";
         byte[] value = NextValue(user, out ulong number);
         WriteResult result = await store.WriteAsync(
             new WriteRequest([WriteOperation.Put(KeyOf(user), value)], null, durability), CancellationToken.None)
@@ -309,23 +275,6 @@ internal sealed partial class TeardownRun(
         }
     }
 
-    private void Checkpoint(LocalStore store, int user)
-    {
-        _doing[user] = "checkpoint";
-        string target = $"{directory}-copy-{user}";
-        try
-        {
-            store.CreateCheckpoint(target);
-        }
-        finally
-        {
-            if (Directory.Exists(target))
-            {
-                Directory.Delete(target, recursive: true);
-            }
-        }
-    }
-
     private void Compare(LocalStore store)
     {
         for (int user = 0; user < users; user++)
@@ -344,5 +293,6 @@ internal sealed partial class TeardownRun(
         }
     }
 
+    // Of three bytes, which those who iterate look for.
     private static byte[] KeyOf(int user) => [(byte)'u', (byte)(user >> 8), (byte)user];
 }

@@ -32,7 +32,6 @@ internal sealed partial class TeardownRun
 
     private async Task CommitAsync(LocalStore store, int user, TransactionMode mode, Random random)
     {
-        _doing[user] = $"{mode} transaction";
         StoreTransactionOptions options = new()
         {
             Mode = mode,
@@ -76,22 +75,24 @@ internal sealed partial class TeardownRun
         }
     }
 
-    private async Task BackUpAsync(LocalStore store, int user)
+    private async Task BackUpAsync(LocalStore store)
     {
-        _doing[user] = "backup";
         BackupDirectory backups = _backups ??= await BackupDirectory.OpenAsync(
             directory + "-backups", create: true, new BackupOptions { FreeBytesReserve = 0, Parallelism = 2 },
             NullLogger.Instance, TimeProvider.System, CancellationToken.None).ConfigureAwait(false);
         await backups.CreateAsync(
             store,
-            new CreateBackup { Sync = false, ChangeLogDirectory = LogOf(directory).Directory },
+            new CreateBackup
+            {
+                Sync = false,
+                ChangeLogDirectory = store.HasChangeLog ? LogOf(directory).Directory : null,
+            },
             null, CancellationToken.None).ConfigureAwait(false);
         await backups.PurgeAsync(BackupsKept, CancellationToken.None).ConfigureAwait(false);
     }
 
-    private void ReadChanges(LocalStore store, int user)
+    private static void ReadChanges(LocalStore store)
     {
-        _doing[user] = "changes";
         using ChangeReader reader = store.Changes.OpenReader(ChangeStart.First);
         List<Change> changes = [];
         for (int pages = 0; pages < 3 && reader.ReadPage(1 << 20, changes) > 0; pages++)

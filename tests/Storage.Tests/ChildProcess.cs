@@ -46,12 +46,13 @@ internal static class ChildProcess
     public static string[] AsNobody(string[] command) =>
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", .. command];
 
-    /// <summary>Runs a command to its end; the caller may kill it after any line it says.</summary>
+    /// <summary>Runs a command to its end; the caller may kill it after any line it says, or wait longer.</summary>
     /// <exception cref="Win32Exception">The program is not installed.</exception>
-    public static async Task<Ended> RunAsync(string[] command, Action<Process, List<string>>? afterLine = null)
+    public static async Task<Ended> RunAsync(
+        string[] command, Action<Process, List<string>>? afterLine = null, TimeSpan? within = null)
     {
         using Process process = Start(command);
-        using CancellationTokenSource deadline = new(Deadline);
+        using CancellationTokenSource deadline = new(within ?? Deadline);
         List<string> lines = [];
         try
         {
@@ -70,7 +71,7 @@ internal static class ChildProcess
         {
             process.Kill(entireProcessTree: true);
             throw new TimeoutException(
-                $"'{string.Join(' ', command)}' did not end in {Deadline}. It said:\n{string.Join('\n', lines)}", e);
+                $"'{string.Join(' ', command)}' did not end in {within ?? Deadline}. It said:\n{string.Join('\n', lines)}", e);
         }
     }
 

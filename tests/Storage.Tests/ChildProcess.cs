@@ -46,7 +46,7 @@ internal static class ChildProcess
     public static string[] AsNobody(string[] command) =>
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", .. command];
 
-    /// <summary>Runs a command to its end; the caller may kill it after any line it says, or wait longer.</summary>
+    /// <summary>Runs a command to its end; the caller may kill it after any line it says.</summary>
     /// <exception cref="Win32Exception">The program is not installed.</exception>
     public static async Task<Ended> RunAsync(
         string[] command, Action<Process, List<string>>? afterLine = null, TimeSpan? within = null)

@@ -10,6 +10,9 @@ public sealed unsafe partial class RocksDatabase
     // Of RocksDB's own log file; the line about an error is written right after it, so it is near the end.
     private const int LogTailBytes = 64 << 10;
 
+    // Microseconds on a machine that is not busy; waited in full, once, where the log cannot be written.
+    private static readonly TimeSpan _logDelay = TimeSpan.FromSeconds(1);
+
     // How often manual compaction was disabled; RocksDB keeps the same number but does not guard it.
     private int _manualCompactionHolds;
 
@@ -30,7 +33,10 @@ public sealed unsafe partial class RocksDatabase
             return null;
         }
 
-        return ReadBackgroundError() is { } text
+        // It counts the error first, lets go of its lock, and writes the line then.
+        string? text = null;
+        SpinWait.SpinUntil(() => (text = ReadBackgroundError()) is not null, _logDelay);
+        return text is not null
             ? new RocksDbException(NativeError.Classify(text), Operation, Path, text)
             : new RocksDbException(
                 RocksDbStatus.Unknown,

@@ -118,10 +118,15 @@ public sealed class StoreCallTests(SharedCluster cluster) : IClassFixture<Shared
 
         CountResponse exact = await database.CountAsync(new CountRequest(
             new KeyRange(Bytes.Of("key000010"), Bytes.Of("key000020"), FromExclusive: true, ToInclusive: true)));
-        CountResponse estimate = await database.CountAsync(new CountRequest(KeyRange.All, Estimate: true));
+        CountResponse few = await database.CountAsync(new CountRequest(KeyRange.All, Estimate: true));
+        await database.PutManyAsync(20_000, 1);
+        await database.FlushAsync();
+        CountResponse many = await database.CountAsync(new CountRequest(KeyRange.All, Estimate: true));
 
         Assert.Equal(new CountResponse(10, IsEstimate: false), exact);
-        Assert.True(estimate.IsEstimate);
+        Assert.Equal(new CountResponse(100, IsEstimate: false), few);
+        Assert.True(many.IsEstimate);
+        Assert.InRange(many.Count, 10_000, 40_000);
     }
 
     [Fact]

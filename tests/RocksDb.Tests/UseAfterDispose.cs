@@ -116,6 +116,7 @@ internal static class UseAfterDispose
             ["Delete"] = () => database.Delete(family, default, WriteOptions.Buffered),
             ["DeleteRange"] = () => database.DeleteRange(family, default, default, WriteOptions.Buffered),
             ["Write"] = () => database.Write(empty, WriteOptions.Buffered),
+            ["FindBackgroundFailure"] = () => database.FindBackgroundFailure(),
             ["Flush"] = () => database.Flush(),
             ["Flush of a family"] = () => database.Flush(family),
             ["FlushWal"] = () => database.FlushWal(sync: true),

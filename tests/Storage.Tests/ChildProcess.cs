@@ -71,7 +71,8 @@ internal static class ChildProcess
         {
             process.Kill(entireProcessTree: true);
             throw new TimeoutException(
-                $"'{string.Join(' ', command)}' did not end in {within ?? Deadline}. It said:\n{string.Join('\n', lines)}", e);
+                $"'{string.Join(' ', command)}' did not end in {within ?? Deadline}. It said:\n" +
+                string.Join('\n', lines), e);
         }
     }
 

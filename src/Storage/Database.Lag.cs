@@ -76,7 +76,10 @@ public sealed partial class Database
         finally
         {
             progress.WasLookedFor = true;
-            TakeBackInfoLog(directory);
+            if (!progress.WasOpened)
+            {
+                TakeBackInfoLog(directory); // Whoever opened it meanwhile writes to the newest.
+            }
         }
     }
 

@@ -83,9 +83,12 @@ internal sealed class GlobalOptions
         Recursive = true,
     };
 
+    /// <summary>Those that say where and how it works; a shell keeps its own as long as it is open.</summary>
+    public IReadOnlyList<Option> Place =>
+        [Data, SharedStorage, Backups, Cluster, DirtyStore, AcceptOlderSnapshots];
+
     /// <summary>All of them, in the order of the help.</summary>
-    public IReadOnlyList<Option> All =>
-        [Data, SharedStorage, Backups, Cluster, DirtyStore, AcceptOlderSnapshots, Json, Quiet];
+    public IReadOnlyList<Option> All => [.. Place, Json, Quiet];
 
     /// <summary>Those of the tree that a command line was read with.</summary>
     public static GlobalOptions Of(ParseResult parsed) => ((BranchingCommand)parsed.RootCommandResult.Command).Globals;

@@ -25,7 +25,11 @@ public static class NodeSettings
             }
         }
 
-        ServerConfiguration.ThrowIfWrong(new ConfigurationBuilder().AddInMemoryCollection(settings).Build());
+        if (settings.Count > 0) // Every command passes here, and hardly any environment has some.
+        {
+            ServerConfiguration.ThrowIfWrong(new ConfigurationBuilder().AddInMemoryCollection(settings).Build());
+        }
+
         return settings;
     }
 

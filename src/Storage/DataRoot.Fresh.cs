@@ -14,7 +14,7 @@ public sealed partial class DataRoot
             StorageException? damage = _failed.GetValueOrDefault(name)
                 ?? await FindDamageAsync(_databases[name], BranchName.Main, CancellationToken.None)
                     .ConfigureAwait(false);
-            if (damage is { Kind: FailureKind.Corruption or FailureKind.UnknownStore or FailureKind.MissingStore })
+            if (damage is not null && Database.IsDamage(damage))
             {
                 await BeginAnewAsync(name, damage).ConfigureAwait(false);
             }

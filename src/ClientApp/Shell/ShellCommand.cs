@@ -89,21 +89,15 @@ internal static class ShellCommand
     private static List<string> GlobalsOf(ParseResult parsed)
     {
         List<string> words = [];
-        var globals = GlobalOptions.Of(parsed);
-        foreach (Option<string?> option in new[]
-            { globals.Data, globals.Cluster, globals.SharedStorage, globals.Backups, globals.DirtyStore })
+        foreach (Option option in GlobalOptions.Of(parsed).All)
         {
-            if (parsed.GetResult(option) is { Implicit: false } && parsed.GetValue(option) is { } value)
+            if (option is Option<bool> flag)
             {
-                words.AddRange([option.Name, value]);
+                words.AddRange(parsed.GetValue(flag) ? [option.Name] : []);
             }
-        }
-
-        foreach (Option<bool> option in new[] { globals.AcceptOlderSnapshots, globals.Json, globals.Quiet })
-        {
-            if (parsed.GetValue(option))
+            else if (parsed.GetResult(option) is { Implicit: false, Tokens: [var value] })
             {
-                words.Add(option.Name);
+                words.AddRange([option.Name, value.Value]);
             }
         }
 

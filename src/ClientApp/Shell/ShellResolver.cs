@@ -44,13 +44,7 @@ internal sealed class ShellResolver(RootCommand root, ShellState state)
 
         string[] options = [.. rest.TakeWhile(word => word != "--")];
         ParseResult given = CommandLine.Parse(root, [.. path, .. rest]);
-        var globals = GlobalOptions.Of(given);
-        Option[] targets =
-            [
-                globals.Data, globals.Cluster, globals.SharedStorage, globals.Backups, globals.DirtyStore,
-                globals.AcceptOlderSnapshots,
-            ];
-        if (Array.Find(targets, option => IsGiven(option, given)) is { } target)
+        if (GlobalOptions.Of(given).Place.FirstOrDefault(option => IsGiven(option, given)) is { } target)
         {
             throw new UserError(
                 ExitCode.Usage,

@@ -85,10 +85,13 @@ public sealed partial class Database
         try
         {
             await restore.Stage(building, record, cancellationToken).ConfigureAwait(false);
+            _disk.Reach(SharingStep.BranchRestoreStaged);
             cancellationToken.ThrowIfCancellationRequested();
             _disk.Rename(building, _files.StoreOf(record.Id));
             published = true;
+            _disk.Reach(SharingStep.BranchRestorePublished);
             _disk.FlushDirectory(_files.Stores);
+            _disk.Reach(SharingStep.BranchRestorePublishedDurably);
             await RecordAsync(record).ConfigureAwait(false);
             recorded = record;
             await ShareAsync(record, before: null).ConfigureAwait(false);

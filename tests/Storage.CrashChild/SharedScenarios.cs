@@ -5,8 +5,9 @@ using Branching.Storage.Snapshots;
 namespace Branching.Storage.CrashChild;
 
 /// <summary>
-/// One operation between a data root and shared storage, killed at the given event of it. It also asks for the shared
-/// directory and the snapshot to restore.
+/// One operation between a data root and shared storage, killed at the given event of it: a step of sharing, of a
+/// snapshot or of a restore, or a crash point of the data root. It also asks for the shared directory and the snapshot
+/// to restore.
 /// </summary>
 internal static class SharedScenarios
 {
@@ -21,19 +22,31 @@ internal static class SharedScenarios
         Disk disk = new()
         {
             AtSharingStep = step => run.Switch.Happen($"sharing {step}"),
-            AtCrashPoint = run.EveryStep ? point => run.Switch.Happen($"point {point}") : null,
+            AtSnapshotStep = step => run.Switch.Happen($"snapshot {step}"),
+            AtCrashPoint = point => run.Switch.Happen($"point {point}"),
             BeforeStep = run.EveryStep ? step => run.Switch.Happen($"step {step.Kind}") : null,
         };
         SharedAccess access = new(
             async stop => await PosixSharedStorage.OpenAsync(shared, cancellationToken: stop).ConfigureAwait(false))
         {
-            Options = new SharedStorageOptions { Directory = shared, NodeName = "child" },
+            Options = new SharedStorageOptions
+            {
+                Directory = shared,
+                NodeName = "child",
+                DirtyStore = scenario switch
+                {
+                    "take-restoring" => DirtyStorePolicy.RestoreSnapshot,
+                    "take-afresh" => DirtyStorePolicy.Fresh,
+                    _ => DirtyStorePolicy.Fail,
+                },
+            },
             Ownership = new OwnershipOptions { LeaseLength = TimeSpan.FromSeconds(3) },
             Snapshots = new SnapshotOptions { FreeBytesReserve = 0 },
         };
         run.Switch.Armed = scenario == "recover";
         DataRoot root = await DataRoot.OpenAsync(Program.OptionsFor(run), disk, shared: access).ConfigureAwait(false);
-        run.Switch.Armed = scenario is "take" or "create";
+        bool isTake = scenario.StartsWith("take", StringComparison.Ordinal);
+        run.Switch.Armed = isTake || scenario == "create";
         switch (scenario)
         {
             case "recover":
@@ -50,7 +63,7 @@ internal static class SharedScenarios
                     await SnapshotAsync(shop, "keep").ConfigureAwait(false);
                 }
 
-                if (scenario != "take")
+                if (!isTake)
                 {
                     run.Switch.Armed = true;
                     await ChangeAsync(root, shop, scenario, run).ConfigureAwait(false);
@@ -74,9 +87,33 @@ internal static class SharedScenarios
         "unbranch" => shop.DeleteBranchAsync(BranchName.Parse("keep"), default),
         "drop" => root.DropDatabaseAsync(_shop, default),
         "release" => root.ReleaseDatabaseAsync(_shop, default),
-        "restore" => root.RestoreAsync(
-            _shop, new RestoreRequest(SnapshotId.Parse(run.Arguments[5]), "child", SnapshotBefore: false), null,
-            default),
+        "rest" => PutToRestAsync(root, shop),
+        "restore" => RestoreAsync(root, Request(run) with { SnapshotBefore = false }),
+        "restore-after-snapshot" => RestoreAsync(root, Request(run)),
+        "restore-branch" => RestoreAsync(root, Request(run) with { Branch = BranchName.Parse("back") }),
+        "restore-database" => RestoreAsync(root, Request(run) with { NewDatabase = DatabaseName.Parse("other") }),
+        "restore-whole" => RestoreWholeAsync(root, Request(run) with { NewDatabase = DatabaseName.Parse("other") }),
         _ => throw new ArgumentException($"No scenario '{scenario}'.", nameof(scenario)),
     };
+
+    private static RestoreRequest Request(Run run) => new(SnapshotId.Parse(run.Arguments[5]), "child");
+
+    private static Task<RestoreReport> RestoreAsync(DataRoot root, RestoreRequest request) =>
+        root.RestoreAsync(_shop, request, null, default);
+
+    private static async Task RestoreWholeAsync(DataRoot root, RestoreRequest request)
+    {
+        SnapshotSource source = await root.OpenSourceAsync(_shop, directory: null, default).ConfigureAwait(false);
+        await root.RestoreDatabaseAsync(source, request, until: null, null, default).ConfigureAwait(false);
+    }
+
+    /// <summary>What a snapshot that removes its source does: everything is sent, then the database is given up, then
+    /// the local copy goes.</summary>
+    private static async Task PutToRestAsync(DataRoot root, Database shop)
+    {
+        await SnapshotAsync(shop, "keep").ConfigureAwait(false);
+        await SnapshotAsync(shop, "main").ConfigureAwait(false);
+        await root.ReleaseDatabaseAsync(_shop, default).ConfigureAwait(false);
+        await root.RemoveLocalCopyAsync(_shop, default).ConfigureAwait(false);
+    }
 }

@@ -9,7 +9,7 @@ internal sealed record Ended(int Exit, IReadOnlyList<string> Lines)
     /// <summary>The exit code of what was ended by SIGKILL.</summary>
     public const int Killed = 137;
 
-    private static readonly string[] _events = ["point ", "sharing ", "step ", "storage "];
+    private static readonly string[] _events = ["point ", "sharing ", "snapshot ", "step ", "storage "];
 
     /// <summary>What it said of events, in order.</summary>
     public IReadOnlyList<string> Events => [.. Lines.Where(

@@ -7,10 +7,12 @@ internal static class Taking
 {
     /// <summary>Takes the database and gives it back; asserts that nothing half-done is left.</summary>
     public static async Task<string> DescribeAsync(
-        string shared, TemporaryRoot root, string node, DatabaseName name, string where)
+        string shared, TemporaryRoot root, string node, DatabaseName name, string where,
+        DirtyStorePolicy policy = DirtyStorePolicy.Fail)
     {
         await using SharedNodes nodes = new(shared);
-        SharedNode opened = await nodes.StartAsync(node, root);
+        SharedNode opened = await nodes.StartAsync(
+            node, root, options: new SharedStorageOptions { DirtyStore = policy });
         Database database;
         try
         {

@@ -25,6 +25,7 @@ internal static class Program
         return args[1] switch
         {
             "fill-disk" => await FullDisk.RunAsync(args[0]).ConfigureAwait(false),
+            "primitives" => await Primitives.RunAsync(args).ConfigureAwait(false),
             "race" => await PutRace.RunAsync(args).ConfigureAwait(false),
             "teardown" => await Teardown.RunAsync(args).ConfigureAwait(false),
             _ => await RunAsync(new Run(args, alone: true, Say)).ConfigureAwait(false),

@@ -65,6 +65,20 @@ internal sealed class OtherUserTheoryAttribute : TheoryAttribute
     public OtherUserTheoryAttribute() => Skip = new OtherUserFactAttribute().Skip;
 }
 
+/// <summary>A fact about system calls: needs strace, and a process that may trace its children.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class TracingFactAttribute : FactAttribute
+{
+    private static readonly Lazy<string?> _reason = new(Probe);
+
+    public TracingFactAttribute() => Skip = _reason.Value;
+
+    private static string? Probe() =>
+        ChildProcess.Succeeds(out string answer, "strace", "-f", "-y", "-qq", "-e", "trace=fsync", "true")
+            ? null
+            : $"System calls cannot be traced here; 'strace' shows their order. {answer}";
+}
+
 /// <summary>A fact about a file that has as many names as it may have: 65,000 on ext4, too many elsewhere.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class FewLinksFactAttribute : FactAttribute

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Branching.RocksDb.Files;
 
 namespace Branching.Storage.Shared;
@@ -28,6 +29,9 @@ public sealed partial class PosixSharedStorage : ISharedStorage
     private readonly TimeProvider _time;
     private readonly StorageNature _nature;
     private FileStatus _identity;
+
+    // Directories in it whose names this process has seen to be durable. They are never removed, and few.
+    private readonly ConcurrentDictionary<string, bool> _durableDirectories = new(StringComparer.Ordinal);
 
     private PosixSharedStorage(string directory, TimeSpan timeout, TimeProvider time, StorageNature nature)
     {
@@ -283,10 +287,13 @@ public sealed partial class PosixSharedStorage : ISharedStorage
         return linked;
     }
 
+    /// <summary>Makes the directory of a name, and its own name durable: whoever made a directory that is there may
+    /// have died, or be somewhere else, before it did so.</summary>
     private void CreateParent(string path)
     {
         string parent = Path.GetDirectoryName(path)!;
-        if (Directory.Exists(parent))
+        bool isInside = parent.Length > _directory.Length;
+        if (Directory.Exists(parent) && (!isInside || _durableDirectories.ContainsKey(parent)))
         {
             return;
         }
@@ -294,6 +301,7 @@ public sealed partial class PosixSharedStorage : ISharedStorage
         CreateParent(parent);
         Directory.CreateDirectory(parent);
         FlushDirectory(Path.GetDirectoryName(parent)!);
+        _durableDirectories[parent] = true;
     }
 
     private static void Forget(string temporary)

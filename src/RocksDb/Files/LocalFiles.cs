@@ -13,8 +13,10 @@ namespace Branching.RocksDb.Files;
 /// time of its last status change.
 /// </param>
 /// <param name="IsDirectory">Whether it is a directory.</param>
+/// <param name="IsFile">Whether it is a file with content of its own: no directory, link, device or pipe.</param>
 public readonly record struct FileStatus(
-    ulong Device, ulong Inode, uint LinkCount, long Bytes, long AllocatedBytes, long ModifiedNs, bool IsDirectory);
+    ulong Device, ulong Inode, uint LinkCount, long Bytes, long AllocatedBytes, long ModifiedNs, bool IsDirectory,
+    bool IsFile);
 
 /// <summary>A call of the operating system on a file failed.</summary>
 public sealed class LocalFileException : IOException
@@ -117,12 +119,12 @@ public static class LocalFiles
             throw new LocalFileException("statx", path, Marshal.GetLastPInvokeError());
         }
 
-        const int TypeMask = 0xF000, TypeDirectory = 0x4000; // inode(7)
+        const int TypeMask = 0xF000, TypeDirectory = 0x4000, TypeRegular = 0x8000; // inode(7)
         const int BlockBytes = 512; // stat(2): blocks are counted in 512 bytes whatever the file system uses.
         ulong device = ((ulong)s.DeviceMajor << 32) | s.DeviceMinor;
         return new FileStatus(device, s.Inode, s.LinkCount, checked((long)s.Bytes),
             checked((long)s.Blocks * BlockBytes), (s.ModifiedSeconds * 1_000_000_000) + s.ModifiedNanoseconds,
-            (s.Mode & TypeMask) == TypeDirectory);
+            (s.Mode & TypeMask) == TypeDirectory, (s.Mode & TypeMask) == TypeRegular);
     }
 
     /// <summary>Renames a file or directory in one step; never replaces what stands at the target.</summary>

@@ -183,6 +183,10 @@ public sealed partial class BackupDirectory
                 {
                     throw Damaged(manifest, file, "it is not there");
                 }
+                catch (StorageException e) when (e.Kind == FailureKind.Corruption)
+                {
+                    throw Damaged(manifest, file, e.Message);
+                }
 
                 if (fetched.Bytes != file.Bytes || fetched.Sha256 != file.Sha256)
                 {

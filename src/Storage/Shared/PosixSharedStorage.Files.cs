@@ -211,6 +211,7 @@ public sealed partial class PosixSharedStorage
 
     private FileStream OpenObject(string name)
     {
+        ThrowIfSpecial(PathOf(name));
         try
         {
             return new FileStream(

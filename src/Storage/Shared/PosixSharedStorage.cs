@@ -163,7 +163,7 @@ public sealed partial class PosixSharedStorage : ISharedStorage
 
         return RunAsync<IReadOnlyList<long?>>("Find", names.Count > 0 ? names[0] : "", () =>
         [
-            .. names.Select(name => TryGetStatus(PathOf(name), out FileStatus status) && !status.IsDirectory
+            .. names.Select(name => TryGetStatus(PathOf(name), out FileStatus status) && status.IsFile
                 ? status.Bytes
                 : (long?)null),
         ], cancellationToken);
@@ -198,6 +198,7 @@ public sealed partial class PosixSharedStorage : ISharedStorage
 
     private static byte[]? Read(string path)
     {
+        ThrowIfSpecial(path);
         try
         {
             using FileStream file = new(
@@ -216,6 +217,18 @@ public sealed partial class PosixSharedStorage : ISharedStorage
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
+        }
+    }
+
+    /// <summary>A link may lead anywhere, and a pipe or a device may never end: none was ever put here.</summary>
+    private static void ThrowIfSpecial(string path)
+    {
+        if (TryGetStatus(path, out FileStatus status) && !status.IsFile && !status.IsDirectory)
+        {
+            throw new StorageException(
+                FailureKind.Corruption,
+                $"'{path}' is no file but a link, a pipe or a device. It was not read: find out who put it there and " +
+                "put the file itself back.");
         }
     }
 

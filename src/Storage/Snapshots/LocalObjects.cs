@@ -165,6 +165,10 @@ public sealed class LocalObjects
         {
             throw Damaged(shared, name, file, FindingKind.Missing, "it is not there");
         }
+        catch (StorageException e) when (e.Kind == FailureKind.Corruption)
+        {
+            throw Damaged(shared, name, file, FindingKind.Malformed, e.Message);
+        }
 
         _disk.Reach(SnapshotStep.RestoreObjectFetched);
         if (fetched.Bytes != file.Bytes)

@@ -96,6 +96,38 @@ public sealed class PosixSharedStorageTests(ITestOutputHelper output) : SharedSt
         Assert.Equal(1u, RocksDb.Files.LocalFiles.GetStatus(Path.Combine(Place, "o", "1")).LinkCount);
     }
 
+    [Theory]
+    [InlineData("link")]
+    [InlineData("endless")]
+    [InlineData("pipe")]
+    public async Task A_link_a_pipe_and_a_device_are_refused_and_not_read(string what)
+    {
+        ISharedStorage shared = await OpenAsync();
+        (string path, _, _) = LocalFile(1000);
+        string name = Path.Combine(Directory.CreateDirectory(Path.Combine(Place, "o")).FullName, "1");
+        string[] made = what switch
+        {
+            "link" => ["ln", "-s", path, name],
+            "endless" => ["ln", "-s", "/dev/zero", name],
+            _ => ["mkfifo", name],
+        };
+        Assert.Equal(0, Run(made[0], made[1..]));
+        string target = Path.Combine(_parent, "fetched");
+
+        StorageException read = await Assert.ThrowsAsync<StorageException>(() => shared.TryReadAsync("o/1", default));
+        StorageException fetched = await Assert.ThrowsAsync<StorageException>(
+            () => shared.FetchFileAsync("o/1", new FileToFetch(target), default));
+
+        Assert.All([read, fetched], failure =>
+        {
+            Assert.Equal(FailureKind.Corruption, failure.Kind);
+            Assert.Contains($"'{name}' is no file but a link", failure.Message, StringComparison.Ordinal);
+        });
+        Assert.False(File.Exists(target));
+        Assert.Equal([null], await shared.FindAsync(["o/1"], default));
+        Assert.False(await shared.PutIfAbsentAsync("o/1", Bytes("1"), default));
+    }
+
     [Fact]
     public async Task A_directory_that_was_unmounted_is_unavailable_and_nothing_begins_afresh_in_its_place()
     {

@@ -220,6 +220,29 @@ public sealed class RestoreTests
         Assert.DoesNotContain(house.Shared.Calls, call => call.Primitive == "fetch");
     }
 
+    [Theory]
+    [InlineData("/dev/zero")]
+    [InlineData(null)]
+    public async Task An_object_that_is_a_link_to_a_device_or_to_the_very_content_is_refused(string? leadsTo)
+    {
+        await using SnapshotHouse house = await SnapshotHouse.OpenAsync();
+        await house.FillAsync("main", 1);
+        SnapshotManifest taken = (await house.TakeAsync()).Manifest;
+        string path = Path.Combine(house.SharedDirectory, house.Repository.FullNameOf(taken.Files[0]));
+        string aside = Path.Combine(house.SharedDirectory, "aside");
+        File.Move(path, aside);
+        File.CreateSymbolicLink(path, leadsTo ?? aside);
+
+        StorageException failure = await Assert.ThrowsAsync<StorageException>(() => house.RestoreAsync(taken));
+
+        Assert.Equal(FailureKind.SnapshotDamaged, failure.Kind);
+        Assert.Contains("is no file but a link", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("restore another snapshot", failure.Message, StringComparison.Ordinal);
+        File.Delete(path);
+        File.Move(aside, path);
+        await house.RestoreAsync(taken);
+    }
+
     [Fact]
     public async Task A_family_that_is_missing_in_the_files_is_found()
     {

@@ -3,14 +3,15 @@ using Microsoft.Extensions.Logging;
 namespace Branching.ClientApp;
 
 /// <summary>
-/// Tells the person at the command line what an embedded node did to bring a database up at the cost of writes: no
-/// answer has room for it. What fails is told by the command itself.
+/// Tells the person at the command line what an embedded node did to bring a database up at the cost of writes, and
+/// what it put in order after an interruption: no answer has room for it. What fails is told by the command itself.
 /// </summary>
 /// <param name="note">Where to.</param>
 internal sealed class StorageNotes(Action<string> note) : ILoggerProvider, ILogger
 {
-    // Events of Branching.Storage: a damaged database replaced, an earlier snapshot used, a branch not restored.
-    private static readonly int[] _told = [2064, 2066, 2067];
+    // Events of Branching.Storage: a database set aside, a damaged one replaced, an earlier snapshot used, a branch not
+    // restored, what an interrupted operation left put in order.
+    private static readonly int[] _told = [2060, 2064, 2066, 2067, 2078];
 
     public ILogger CreateLogger(string categoryName) => this;
 

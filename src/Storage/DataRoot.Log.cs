@@ -12,6 +12,12 @@ internal static partial class Log
     [LoggerMessage(2051, LogLevel.Warning, "Start of {Directory}: {Finding}")]
     public static partial void Reconciled(this ILogger logger, string directory, string finding);
 
+    [LoggerMessage(2078, LogLevel.Warning, "At its start {Directory} was put in order: {Finding}")]
+    public static partial void Repaired(this ILogger logger, string directory, string finding);
+
+    [LoggerMessage(2079, LogLevel.Information, "Deleted {Place} of database {Database} from quarantine, as asked")]
+    public static partial void QuarantinedDeleted(this ILogger logger, string place, string database);
+
     [LoggerMessage(2052, LogLevel.Error, "Database {Database} cannot be served")]
     public static partial void DatabaseFailed(this ILogger logger, string database, Exception cause);
 

@@ -122,7 +122,7 @@ public sealed partial class DataRoot
     {
         ReconciliationNotes notes = new();
         notes.RemovedUnfinished += SweepRoot(Building, "an unfinished database", notes);
-        notes.FinishedDeletions += SweepRoot(Trash, "a dropped database", notes);
+        notes.FinishedDeletions += SweepRoot(Trash, "what was dropped or deleted", notes);
         SweepQuarantine();
         foreach (string entry in Disk.List(Databases).Order(StringComparer.Ordinal))
         {
@@ -151,9 +151,14 @@ public sealed partial class DataRoot
 
         _disk.Reach(CrashPoint.ReconcileDone);
         Reconciliation result = notes.ToResult();
-        foreach (string finding in result.Findings)
+        foreach (string finding in result.Findings.Except(result.Repairs, StringComparer.Ordinal))
         {
             _logger.Reconciled(Directory, finding);
+        }
+
+        foreach (string repair in result.Repairs)
+        {
+            _logger.Repaired(Directory, repair);
         }
 
         return result;
@@ -175,7 +180,7 @@ public sealed partial class DataRoot
             if (notes.TryRemove(_disk, path))
             {
                 swept++;
-                notes.Add($"Removed {what} at '{path}'.");
+                notes.AddRepair($"Removed {what} at '{path}'.");
             }
         }
 

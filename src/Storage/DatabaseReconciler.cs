@@ -39,13 +39,15 @@ internal sealed class DatabaseReconciler(
 
         if (catalog.DroppedTornLine)
         {
-            notes.Add($"The catalog of database '{document.Name}' ended in a torn line of an unanswered change; " +
-                "it was dropped.");
+            notes.AddRepair(
+                $"The catalog of database '{document.Name}' ended in a torn line of an unanswered change; it was " +
+                "dropped.");
         }
 
         if (catalog.IsRebuilt)
         {
-            notes.Add($"The catalog of database '{document.Name}' was missing and was rebuilt from the stores' marks.");
+            notes.AddRepair(
+                $"The catalog of database '{document.Name}' was missing and was rebuilt from the stores' marks.");
         }
 
         return catalog.Records.Values.Any(r => r.Name.IsMain && r.State != BranchState.Deleted)
@@ -65,10 +67,11 @@ internal sealed class DatabaseReconciler(
             string id = entry.EndsWith(".tmp", StringComparison.Ordinal) ? entry[..^4] : entry;
             if (StoreId.TryParse(id, out _))
             {
+                string what = WhatIs(path);
                 if (notes.TryRemove(Disk, path))
                 {
                     notes.RemovedUnfinished++;
-                    notes.Add($"Removed unfinished work at '{path}'.");
+                    notes.AddRepair($"Removed {what} at '{path}'.");
                 }
             }
             else
@@ -78,6 +81,20 @@ internal sealed class DatabaseReconciler(
         }
 
         Disk.Reach(CrashPoint.ReconcileBuildingSwept);
+    }
+
+    /// <summary>Unfinished work in words: a branch, as far as its own mark was written.</summary>
+    private string WhatIs(string path)
+    {
+        try
+        {
+            return $"the unfinished {Label(StoreMarker.Read(path, _id))}, whose creation was never answered,";
+        }
+        catch (StorageException)
+        {
+            // Not a branch, such as the files of a snapshot; or not that far.
+            return $"unfinished work on database '{document.Name}'";
+        }
     }
 
     private void FinishDeletions()
@@ -103,7 +120,7 @@ internal sealed class DatabaseReconciler(
             if (notes.TryRemove(Disk, path))
             {
                 notes.FinishedDeletions++;
-                notes.Add($"Finished the deletion of store {id} of database '{document.Name}'.");
+                notes.AddRepair($"Finished the deletion of store {id} of database '{document.Name}'.");
             }
 
             Disk.Reach(CrashPoint.ReconcileTrashSwept);
@@ -129,7 +146,7 @@ internal sealed class DatabaseReconciler(
             else if ((!catalog.Records.TryGetValue(id, out BranchRecord? record)
                 || record.State == BranchState.Deleted) && notes.TryRemove(Disk, path))
             {
-                notes.Add($"Removed the change log of store {id} of database '{document.Name}', which is gone.");
+                notes.AddRepair($"Removed the change log of store {id} of database '{document.Name}', which is gone.");
             }
         }
     }
@@ -191,7 +208,7 @@ internal sealed class DatabaseReconciler(
         Disk.FlushDirectory(files.Stores);
         catalog.Set(mark with { State = BranchState.Ready });
         notes.AdoptedBranches++;
-        notes.Add($"Finished the creation of {Label(mark)}: store {mark.Id} was published but not recorded.");
+        notes.AddRepair($"Finished the creation of {Label(mark)}: store {mark.Id} was published but not recorded.");
         Disk.Reach(CrashPoint.ReconcileAdopted);
         return true;
     }
@@ -206,7 +223,7 @@ internal sealed class DatabaseReconciler(
     {
         string place = files.SetAside(path, reason);
         notes.Quarantined++;
-        notes.Add($"'{path}' was set aside in '{place}': {reason}.");
+        notes.AddRepair($"'{path}' was set aside in '{place}': {reason}.");
     }
 
     private static DateTimeOffset StampOf(string path) => new(Directory.GetLastWriteTimeUtc(path), TimeSpan.Zero);

@@ -27,6 +27,10 @@ public sealed record Reconciliation
     /// <summary>One sentence for each of the above, and for what else was repaired.</summary>
     public IReadOnlyList<string> Findings { get; init; } = [];
 
+    /// <summary>Those of <see cref="Findings"/> that this start put in order: the next one does not find them again.
+    /// </summary>
+    public IReadOnlyList<string> Repairs { get; init; } = [];
+
     /// <summary>Whether there was nothing to repair or report.</summary>
     public bool IsClean => Findings.Count == 0;
 }
@@ -35,6 +39,7 @@ public sealed record Reconciliation
 internal sealed class ReconciliationNotes
 {
     private readonly List<string> _findings = [];
+    private readonly List<string> _repairs = [];
 
     public int RemovedUnfinished { get; set; }
 
@@ -50,7 +55,15 @@ internal sealed class ReconciliationNotes
 
     public int FailedDatabases { get; set; }
 
+    /// <summary>Something that stays as it is: every start finds it.</summary>
     public void Add(string finding) => _findings.Add(finding);
+
+    /// <summary>Something that this start changed.</summary>
+    public void AddRepair(string finding)
+    {
+        _findings.Add(finding);
+        _repairs.Add(finding);
+    }
 
     /// <summary>Deletes what nobody can see any more.</summary>
     /// <returns>
@@ -82,5 +95,6 @@ internal sealed class ReconciliationNotes
         MissingStores = MissingStores,
         FailedDatabases = FailedDatabases,
         Findings = _findings,
+        Repairs = _repairs,
     };
 }

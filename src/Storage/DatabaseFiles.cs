@@ -88,10 +88,36 @@ internal sealed class DatabaseFiles(Disk disk, string directory, TimeProvider ti
 
     /// <summary>The restore that is under way or was interrupted.</summary>
     /// <exception cref="StorageException">It cannot be read: then the database must not be served.</exception>
-    public RestoreIntent? TryReadIntent() => Disk.TryReadText(Intent) is { } text
-        ? Documents.Read(
-            text, Formats.Restore, Documents.Default.RestoreIntent, "The record of an interrupted restore", Intent)
-        : null;
+    public RestoreIntent? TryReadIntent()
+    {
+        if (Disk.TryReadText(Intent) is not { } text)
+        {
+            return null;
+        }
+
+        RestoreIntent intent;
+        try
+        {
+            intent = Documents.Read(
+                text, Formats.Restore, Documents.Default.RestoreIntent, "The record of an interrupted restore", Intent);
+        }
+        catch (StorageException e) when (e.Kind == FailureKind.Corruption)
+        {
+            throw Unreadable(e.InnerException?.Message ?? e.Message, e);
+        }
+
+        return StoreId.TryParse(intent.Store, out _) && StoreId.TryParse(intent.Replaces, out _)
+            ? intent
+            : throw Unreadable("it names no stores.", cause: null);
+    }
+
+    private StorageException Unreadable(string why, Exception? cause) => new(
+        FailureKind.Corruption,
+        $"The record of an interrupted restore, '{Intent}', is damaged: {why} It alone says whether the old store or " +
+        $"the new one is to be served, so the database is not opened, and nothing of it was changed. If the newest " +
+        $"entry of '{Quarantine}' is the store that the restore replaced (its reason.json says so), move that store " +
+        $"back to '{Stores}'. Then delete '{Intent}', and ask for the restore again if its branch is the old one.",
+        cause);
 
     public void WriteIntent(RestoreIntent intent)
     {

@@ -12,7 +12,8 @@ namespace Branching.Storage;
 /// <para>
 /// Before it is staged nothing was changed: the debris goes. Between the two renames there is no live store; both are
 /// whole and the second rename is made. After too many attempts, or when neither store is where it can be, the database
-/// is not served until a person has looked: nothing is guessed.
+/// is not served until a person has looked: nothing is guessed. A restore that has ended is not applied again when its
+/// record is found once more.
 /// </para>
 /// </remarks>
 internal sealed class RestoreRecovery(
@@ -29,6 +30,17 @@ internal sealed class RestoreRecovery(
             return;
         }
 
+        StoreId store = StoreId.Parse(intent.Store);
+        if (catalog.Records.TryGetValue(store, out BranchRecord? known) && known.State == BranchState.Deleted)
+        {
+            // It ended, and later its branch was deleted or replaced: somebody put the record back, from a copy.
+            files.DeleteIntent();
+            notes.AddRepair($"Removed the record of a restore of branch '{intent.Branch}' of database " +
+                $"'{document.Name}' from snapshot {intent.Snapshot}: that restore had ended, and store {store} was " +
+                "deleted since.");
+            return;
+        }
+
         if (intent.Attempts >= maxAttempts)
         {
             throw Stuck(intent, $"{intent.Attempts} starts tried to finish it");
@@ -36,7 +48,6 @@ internal sealed class RestoreRecovery(
 
         files.WriteIntent(intent with { Attempts = intent.Attempts + 1 });
         Disk.Reach(SharingStep.RecoveryCounted);
-        StoreId store = StoreId.Parse(intent.Store);
         StoreId replaced = StoreId.Parse(intent.Replaces);
         if (Directory.Exists(files.StoreOf(store)))
         {
@@ -66,8 +77,8 @@ internal sealed class RestoreRecovery(
         BranchRecord mark = StoreMarker.Read(files.StoreOf(store), _id);
         Record(files, catalog, mark, replaced, intent.At);
         files.DeleteIntent();
-        notes.Add($"Finished the restore of branch '{intent.Branch}' of database '{document.Name}' from snapshot " +
-            $"{intent.Snapshot}: its store is {store} now.");
+        notes.AddRepair($"Finished the restore of branch '{intent.Branch}' of database '{document.Name}' from " +
+            $"snapshot {intent.Snapshot}: its store is {store} now.");
     }
 
     private void Undo(RestoreIntent intent, StoreId store)
@@ -75,7 +86,7 @@ internal sealed class RestoreRecovery(
         Disk.DeleteTree(files.BuildingOf(store));
         files.DeleteIntent();
         notes.RemovedUnfinished++;
-        notes.Add($"Undid the restore of branch '{intent.Branch}' of database '{document.Name}' from snapshot " +
+        notes.AddRepair($"Undid the restore of branch '{intent.Branch}' of database '{document.Name}' from snapshot " +
             $"{intent.Snapshot}: nothing had been changed. Ask for it again.");
     }
 
@@ -83,7 +94,12 @@ internal sealed class RestoreRecovery(
     public static void Record(
         DatabaseFiles files, Catalog catalog, BranchRecord restored, StoreId replaced, DateTimeOffset at)
     {
-        catalog.Set(restored with { State = BranchState.Ready });
+        if (!catalog.Records.ContainsKey(restored.Id))
+        {
+            // Else it is recorded, and may have been changed since.
+            catalog.Set(restored with { State = BranchState.Ready });
+        }
+
         files.Disk.Reach(SharingStep.RestoreRecorded);
         if (catalog.Records.TryGetValue(replaced, out BranchRecord? old) && old.State != BranchState.Deleted)
         {
@@ -97,6 +113,6 @@ internal sealed class RestoreRecovery(
         FailureKind.Refused,
         $"the restore of branch '{intent.Branch}' from snapshot {intent.Snapshot} was interrupted and cannot be " +
         $"finished: {why}. Nothing is guessed. Look at '{files.Stores}', '{files.Building}' and " +
-        $"'{files.Quarantine}'; put store {intent.Replaces} back from quarantine or keep {intent.Store}, and delete " +
-        $"'{files.Intent}'.");
+        $"'{files.Quarantine}': move store {intent.Replaces} back from quarantine to '{files.Stores}' if it is not " +
+        $"there, delete '{files.Intent}', and ask for the restore again.");
 }

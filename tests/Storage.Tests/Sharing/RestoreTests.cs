@@ -163,6 +163,48 @@ public sealed class RestoreTests
         Assert.Single(Directory.GetDirectories(Path.Combine(one.Files.Path, "quarantine")));
     }
 
+    [Fact]
+    public async Task A_deleted_snapshot_does_not_come_back_with_any_restore_nor_with_another_owner()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        SnapshotId older = (await shop.SnapshotAsync("main")).Id;
+        await shop.PutAsync("main", "secret", "x");
+        SnapshotId purged = (await shop.SnapshotAsync("main")).Id;
+        await shop.PutAsync("main", "a", "2");
+        SnapshotId newer = (await shop.SnapshotAsync("main")).Id;
+        await shop.Repository!.RetireAsync(shop.Tenure!, purged, evenLast: false, default);
+
+        await RestoreAsync(one, new RestoreRequest(older, "tests", SnapshotBefore: false));
+        await RestoreAsync(one, new RestoreRequest(newer, "tests", Branch: Name("copy")));
+        SnapshotSource source = await one.Root.OpenSourceAsync(TemporaryRoot.Shop, directory: null, default);
+        await one.Root.RestoreDatabaseAsync(
+            source, new RestoreRequest(older, "tests", NewDatabase: DatabaseName.Parse("whole")), until: null, null,
+            default);
+        await one.Root.ReleaseDatabaseAsync(TemporaryRoot.Shop, default);
+        SharedNode two = await nodes.StartAsync("two");
+        Database taken = await two.OwnAsync();
+
+        Assert.Equal("a=1", await taken.ReadAllAsync("main"));
+        foreach (DataRoot root in (DataRoot[])[one.Root, two.Root])
+        {
+            SnapshotSource known = await root.OpenSourceAsync(TemporaryRoot.Shop, directory: null, default);
+            SnapshotView view = await known.Repository.ReadAsync(default);
+            Assert.DoesNotContain(view.Snapshots, one => one.Id == purged);
+            Assert.Contains(view.Snapshots, one => one.Id == newer);
+        }
+
+        Assert.Equal(FailureKind.SnapshotNotFound, await KindOfAsync(
+            () => RestoreAsync(two, new RestoreRequest(purged, "tests"))));
+        await taken.Repository!.CollectAsync(taken.Tenure!, new GarbageOptions(Grace: TimeSpan.Zero), default);
+        Assert.Equal(FailureKind.SnapshotNotFound, await KindOfAsync(
+            () => RestoreAsync(two, new RestoreRequest(purged, "tests"))));
+        await RestoreAsync(two, new RestoreRequest(newer, "tests", Branch: Name("again")));
+        Assert.Equal("a=2 secret=x", await taken.ReadAllAsync("again"));
+    }
+
     private static Task<RestoreReport> RestoreAsync(SharedNode node, RestoreRequest request) =>
         node.Root.RestoreAsync(TemporaryRoot.Shop, request, null, default);
 }

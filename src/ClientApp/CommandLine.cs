@@ -96,6 +96,7 @@ internal static class CommandLine
             ScheduleCommands.Create(host),
             GarbageCommand.Create(host),
             ClusterCommands.Create(host),
+            QuarantineCommands.Create(host),
             StatsCommand.Create(host),
             .. HealthCommands.Create(host),
             .. UpkeepCommands.Create(host),

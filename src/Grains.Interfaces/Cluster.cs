@@ -234,10 +234,14 @@ public sealed record ReleaseStatus(
 
 /// <summary>A store that was set aside whole.</summary>
 /// <param name="Database">The database it belonged to.</param>
-/// <param name="Path">Where it is on the node's disk. The program never deletes it.</param>
+/// <param name="Path">Where it is on the node's disk. The program never deletes it by itself.</param>
 /// <param name="QuarantinedAt">UTC.</param>
 /// <param name="Reason">Why.</param>
 /// <param name="Epoch">The tenure it belonged to; 0: not known.</param>
+/// <param name="QuarantineId">What it is called by on its node.</param>
+/// <param name="From">Where it was: below the data root a whole database, below its database anything else.</param>
+/// <param name="Bytes">Length of its files.</param>
+/// <param name="FreedBytes">Disk space that its deletion frees; what branches share stays.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.quarantine-description")]
@@ -246,4 +250,8 @@ public sealed record QuarantineDescription(
     [property: Id(1)] string Path,
     [property: Id(2)] DateTimeOffset QuarantinedAt,
     [property: Id(3)] string Reason,
-    [property: Id(4)] ulong Epoch);
+    [property: Id(4)] ulong Epoch,
+    [property: Id(5)] string QuarantineId = "",
+    [property: Id(6)] string From = "",
+    [property: Id(7)] long Bytes = 0,
+    [property: Id(8)] long FreedBytes = 0);

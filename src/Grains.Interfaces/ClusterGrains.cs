@@ -36,6 +36,16 @@ public interface INodeGrain : IGrainWithStringKey
     [Alias("list-quarantine")]
     ValueTask<IReadOnlyList<QuarantineDescription>> ListQuarantineAsync(CancellationToken cancellationToken = default);
 
+    /// <summary>Deletes what was set aside on the node's disk, for good, and says what it was.</summary>
+    /// <param name="quarantineId">What it is called by.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    /// <exception cref="BranchingException"><see cref="FailureKind.InvalidArgument"/>: nothing there is called that.
+    /// </exception>
+    [AlwaysInterleave]
+    [Alias("delete-quarantined")]
+    ValueTask<QuarantineDescription> DeleteQuarantinedAsync(
+        string quarantineId, CancellationToken cancellationToken = default);
+
     /// <summary>
     /// Has the node own a database that nobody else owns: starts it when it is not under way and says how far it is.
     /// </summary>

@@ -69,9 +69,15 @@ internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
     {
         DataRoot root = OwnRoot();
         IReadOnlyList<QuarantineEntry> entries = await OnStorageAsync(
-            () => Task.Run(root.ListQuarantine, cancellationToken));
-        return entries.Select(entry => new QuarantineDescription(
-            Path.GetFileName(entry.From), entry.Path, entry.At, entry.Reason, entry.Epoch.Value)).ToArray();
+            () => Task.Run(() => root.ListQuarantine(measured: true), cancellationToken));
+        return entries.Select(Describe).ToArray();
+    }
+
+    public async ValueTask<QuarantineDescription> DeleteQuarantinedAsync(
+        string quarantineId, CancellationToken cancellationToken = default)
+    {
+        DataRoot root = OwnRoot();
+        return Describe(await OnStorageAsync(() => root.DeleteQuarantinedAsync(quarantineId, cancellationToken)));
     }
 
     public async ValueTask<TakeoverStatus> TakeDatabaseAsync(
@@ -94,6 +100,10 @@ internal sealed class NodeGrain(ServingNode node) : Grain, INodeGrain
         node.Databases.CancelRelease(database, moveId);
         return ValueTask.CompletedTask;
     }
+
+    private static QuarantineDescription Describe(QuarantineEntry entry) => new(
+        entry.Database, entry.Path, entry.At, entry.Reason, entry.Epoch.Value, entry.Id, entry.From, entry.Bytes,
+        entry.FreedBytes);
 
     private void ThrowIfNotShared()
     {

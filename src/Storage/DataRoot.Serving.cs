@@ -1,14 +1,4 @@
-using System.Text.Json;
-
 namespace Branching.Storage;
-
-/// <summary>A database or store that was set aside whole.</summary>
-/// <param name="Path">Where it is.</param>
-/// <param name="From">Where it was, below the data root.</param>
-/// <param name="Reason">Why.</param>
-/// <param name="At">When, UTC.</param>
-/// <param name="Epoch">The epoch its stores were last written under; 0 when that is not known.</param>
-public sealed record QuarantineEntry(string Path, string From, string Reason, DateTimeOffset At, Epoch Epoch);
 
 /// <content>What others ask of a root about the databases it serves.</content>
 public sealed partial class DataRoot
@@ -62,36 +52,5 @@ public sealed partial class DataRoot
         }
 
         await DropLocalAsync(local).ConfigureAwait(false);
-    }
-
-    /// <summary>What was set aside on this node, newest first. Reads the disk.</summary>
-    public IReadOnlyList<QuarantineEntry> ListQuarantine()
-    {
-        ThrowIfDisposed();
-        IEnumerable<string> places = new[] { Quarantine }.Concat(ListDatabases().Select(
-            name => Path.Combine(Databases, name.Value, "quarantine")));
-        return [.. places.Where(System.IO.Directory.Exists)
-            .SelectMany(place => Disk.List(place).Select(entry => ReadQuarantined(Path.Combine(place, entry))))
-            .OrderByDescending(entry => entry.At)];
-    }
-
-    private static QuarantineEntry ReadQuarantined(string path)
-    {
-        try
-        {
-            QuarantineReason? reason = JsonSerializer.Deserialize(
-                File.ReadAllText(Path.Combine(path, ReasonName)), Documents.Default.QuarantineReason);
-            if (reason is not null)
-            {
-                return new QuarantineEntry(
-                    path, reason.From, reason.Reason, reason.At, new Epoch(reason.Database?.Epoch ?? 0));
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
-        {
-            return new QuarantineEntry(path, "", $"Its reason cannot be read: {e.Message}", default, default);
-        }
-
-        return new QuarantineEntry(path, "", "Its reason is empty.", default, default);
     }
 }

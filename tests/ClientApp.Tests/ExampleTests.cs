@@ -22,7 +22,10 @@ public sealed class ExampleTests(ExampleScene scene) : IClassFixture<ExampleScen
 
     // Nobody can be asked here, so what asks refuses.
     private static readonly string[] _asking =
-        ["drop", "branch delete", "snapshot delete", "gc", "cluster drain", "column drop", "column clear"];
+    [
+        "drop", "branch delete", "snapshot delete", "gc", "cluster drain", "quarantine delete", "column drop",
+        "column clear",
+    ];
 
     public static TheoryData<string> Commands =>
         [.. All().Where(command => !_notHere.Contains(command.Name, StringComparer.Ordinal)).Select(Path)];
@@ -122,12 +125,25 @@ public sealed class ExampleScene : IAsyncLifetime
 
             Assert.True(result.ExitCode == 0, $"{command}: {result.Error}");
         }
+
+        await SetAsideAsync("20261122T101500Z-1b2c3d4e");
     }
 
     public Task DisposeAsync()
     {
         Directory.Delete(_directory, recursive: true);
         return Task.CompletedTask;
+    }
+
+    /// <summary>Something that a start set aside.</summary>
+    private async Task SetAsideAsync(string id)
+    {
+        string place = Path.Combine(_directory, "branching-data", "databases", "shop", "quarantine", id);
+        Directory.CreateDirectory(Path.Combine(place, "notes"));
+        await File.WriteAllTextAsync(Path.Combine(place, "notes", "text"), "x");
+        await File.WriteAllTextAsync(
+            Path.Combine(place, "reason.json"),
+            """{"from":"building/notes","reason":"not named as ours","at":"2026-11-22T10:15:00+00:00"}""");
     }
 
     private Task<CliResult> RunAsync(string command) => Cli.RunAsync(

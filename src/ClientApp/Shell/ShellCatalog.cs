@@ -52,7 +52,7 @@ internal static class ShellCatalog
     /// <summary>Commands that name their database themselves: what makes or destroys one, or means the
     /// cluster.</summary>
     public static IReadOnlySet<string> NamesItsDatabase { get; } =
-        new HashSet<string>(["create", "drop", "databases", "cluster"], StringComparer.Ordinal);
+        new HashSet<string>(["create", "drop", "databases", "cluster", "quarantine"], StringComparer.Ordinal);
 
     /// <summary>Commands that belong to a transaction while one is open.</summary>
     public static IReadOnlySet<string> Transactional { get; } =
@@ -65,7 +65,7 @@ internal static class ShellCatalog
         "get", "exists", "scan", "count", "size", "stats", "health", "property", "databases", "export",
         "branch list", "branch tree", "branch show", "column list",
         "snapshot list", "snapshot show", "snapshot verify", "schedule show",
-        "cluster nodes", "cluster databases", "cluster failovers", "cluster quarantine",
+        "cluster nodes", "cluster databases", "cluster failovers", "quarantine list",
         "backup list", "backup verify", "backup show", "backup export",
         "changes", "changes list", "changes show", "changes follow", "changes validate", "changes stats",
         "open",

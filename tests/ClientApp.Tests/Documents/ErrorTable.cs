@@ -60,7 +60,8 @@ internal static class CommandLineKinds
 {
     public static IReadOnlyList<string> All { get; } =
     [
-        "Usage", "NotConfirmed", "KeyNotFound", "DataRootNotFound", "FileNotFound", "PreconditionFailed", "Interrupted",
+        "Usage", "NotConfirmed", "KeyNotFound", "DataRootNotFound", "FileNotFound", "QuarantineNotFound",
+        "PreconditionFailed", "Interrupted",
         "Killed", "ReadOnlyShell", "ReadsChanged", "TransactionOpen", "PropertyNotFound",
     ];
 }

@@ -18,6 +18,9 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
 
     private static readonly TimeSpan _warmUp = TimeSpan.FromSeconds(2);
 
+    /// <summary>More often than that no schedule takes one.</summary>
+    private static readonly TimeSpan _shortestSchedule = TimeSpan.FromSeconds(1);
+
     public async Task RunAsync()
     {
         int megabytes = options.SizesMegabytes[^1];
@@ -29,7 +32,8 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
         SnapshotResult second = await MeasureChangeAsync(owner, first);
         await MeasureUnchangedAsync(owner);
         await MeasureRestoreAsync(owner, second);
-        await MeasureWritersAsync(owner);
+        await MeasureWritersAsync(owner, _shortestSchedule);
+        await MeasureWritersAsync(owner, TimeSpan.Zero);
     }
 
     private async Task<SnapshotResult> MeasureChangeAsync(Owner owner, SnapshotResult first)
@@ -114,8 +118,11 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
         });
     }
 
-    /// <summary>Windows with and without snapshots take turns, so that a slow minute of the disk meets both.</summary>
-    private async Task MeasureWritersAsync(Owner owner)
+    /// <summary>
+    /// Windows with and without snapshots take turns, so that a slow minute of the disk meets both. Between the
+    /// beginnings of two is <paramref name="every"/>; zero: no pause.
+    /// </summary>
+    private async Task MeasureWritersAsync(Owner owner, TimeSpan every)
     {
         TimeSpan window = TimeSpan.FromSeconds(options.Seconds * 5);
         BesideRounds puts = new();
@@ -128,20 +135,25 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
         {
             turns = await TakeTurnsAsync(window, async from =>
             {
-                while (Stopwatch.GetElapsedTime(from) < window)
+                for (TimeSpan due = TimeSpan.Zero; Stopwatch.GetElapsedTime(from) < window; due += every)
                 {
                     SnapshotResult result = await owner.TakeAsync(evenIfUnchanged: true);
                     taken++;
                     files += result.SentFiles + 1; // And the manifest.
                     sent += result.SentBytes;
+                    TimeSpan early = due + every - Stopwatch.GetElapsedTime(from);
+                    await Task.Delay(early > TimeSpan.Zero ? early : TimeSpan.Zero);
                 }
             });
         }
 
         turns.ForEach(turn => puts.Add(writer.Within(turn.Quiet), writer.Within(turn.During)));
         BesideRounds bare = await MeasureBareAsync(owner, window, taken, files, sent);
-        report.Print(new Row("snapshot", $"writes during snapshots of {owner.Megabytes:N0} MB",
-            "Latency of synced puts while one snapshot follows the other, beside the same without.")
+        string schedule = every > TimeSpan.Zero
+            ? Invariant($"every {every.TotalSeconds:N0} s, the shortest schedule")
+            : "one after the other";
+        report.Print(new Row("snapshot", $"writes during snapshots of {owner.Megabytes:N0} MB, {schedule}",
+            "Latency of synced puts while snapshots are taken, beside the same without.")
         {
             Data = Invariant($"{PutsPerSecond:N0} synced puts/s of 16-byte keys and 100-byte values by one client"),
             WarmUp = "2 s of puts",

@@ -57,15 +57,11 @@ internal sealed class BranchGrain(ServingNode node) : StoreGrain(node), IBranchG
     public ValueTask<IReadOnlyList<BranchDescription>> ListChildrenAsync(CancellationToken cancellationToken = default)
         => Calls.RunAsync(
             Target,
-            static async (calls, target, cancellationToken) =>
-            {
-                Database database = await calls.GetDatabaseAsync(cancellationToken);
-                await database.LookForLagAsync(branch: null, cancellationToken);
-                return (IReadOnlyList<BranchDescription>)Descriptions.Of(
-                    database,
-                    database.GetChildren(BranchName.Parse(target.Branch))
-                        .Where(record => record.State != Storage.BranchState.Deleted));
-            },
+            static async (calls, target, cancellationToken) => await Descriptions.OfAsync(
+                await calls.GetDatabaseAsync(cancellationToken),
+                database => database.GetChildren(BranchName.Parse(target.Branch))
+                    .Where(record => record.State != Storage.BranchState.Deleted),
+                cancellationToken),
             cancellationToken);
 
     public async ValueTask DeleteAsync(CancellationToken cancellationToken = default) => await Calls.RunAsync(

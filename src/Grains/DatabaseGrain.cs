@@ -75,25 +75,20 @@ internal sealed class DatabaseGrain(ServingNode node) : StoreGrain(node), IDatab
     public ValueTask<IReadOnlyList<BranchDescription>> ListBranchesAsync(CancellationToken cancellationToken = default)
         => Calls.RunAsync(
             0,
-            static async (calls, _, cancellationToken) =>
-            {
-                Database database = await calls.GetDatabaseAsync(cancellationToken);
-                await database.LookForLagAsync(branch: null, cancellationToken);
-                return (IReadOnlyList<BranchDescription>)Descriptions.Of(database, database.ListBranches());
-            },
+            static async (calls, _, cancellationToken) => await Descriptions.OfAsync(
+                await calls.GetDatabaseAsync(cancellationToken),
+                static database => database.ListBranches(),
+                cancellationToken),
             cancellationToken);
 
     public ValueTask<IReadOnlyList<BranchDescription>> GetLineageAsync(CancellationToken cancellationToken = default)
         => Calls.RunAsync(
             0,
-            static async (calls, _, cancellationToken) =>
-            {
-                Database database = await calls.GetDatabaseAsync(cancellationToken);
-                await database.LookForLagAsync(branch: null, cancellationToken);
+            static async (calls, _, cancellationToken) => await Descriptions.OfAsync(
+                await calls.GetDatabaseAsync(cancellationToken),
                 // A child is one step deeper than its parent, so ordering by depth puts parents first.
-                return (IReadOnlyList<BranchDescription>)Descriptions.Of(
-                    database, database.ListBranches(includeDeleted: true).OrderBy(record => record.Depth));
-            },
+                static database => database.ListBranches(includeDeleted: true).OrderBy(record => record.Depth),
+                cancellationToken),
             cancellationToken);
 
     private async ValueTask<DatabaseDescription> DescribeAsync(Database database, CancellationToken cancellationToken)

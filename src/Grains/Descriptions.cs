@@ -15,7 +15,7 @@ internal static class Descriptions
     {
         bool counted = database.SurvivesItsNode
             && record is { Durability: Storage.BranchDurability.Durable, State: Storage.BranchState.Ready };
-        return Of(database, record, size, counted ? database.GetLag(record.Name) : null);
+        return Of(database, record, size, counted ? database.GetLag(record) : null);
     }
 
     private static BranchDescription Of(
@@ -45,8 +45,16 @@ internal static class Descriptions
         lag?.Behind,
         database.DamageOf(record.Id));
 
-    public static BranchDescription[] Of(Database database, IEnumerable<BranchRecord> records) =>
-        [.. records.Select(record => Of(database, record))];
+    /// <summary>Branches with their lag, which also those have that nobody opened yet.</summary>
+    /// <param name="database">Of which.</param>
+    /// <param name="find">The branches; asked when the lag is known.</param>
+    /// <param name="cancellationToken">Ends looking for the lag.</param>
+    public static async Task<IReadOnlyList<BranchDescription>> OfAsync(
+        Database database, Func<Database, IEnumerable<BranchRecord>> find, CancellationToken cancellationToken)
+    {
+        await database.LookForLagAsync(branch: null, cancellationToken);
+        return [.. find(database).Select(record => Of(database, record))];
+    }
 
     /// <summary>What of a database is not on shared storage. Asks no disk.</summary>
     public static DatabaseLag LagOf(Database database)
@@ -54,7 +62,7 @@ internal static class Descriptions
         SnapshotLag lag = database.GetLag();
         return new DatabaseLag(lag.Sequences, lag.Behind, database.ListBranches().Count(record =>
             record is { Durability: Storage.BranchDurability.Durable, State: Storage.BranchState.Ready }
-            && database.GetLag(record.Name).Snapshotted is null));
+            && database.GetLag(record).Snapshotted is null));
     }
 
     public static void CheckCreatedBy(string? createdBy)

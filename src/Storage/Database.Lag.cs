@@ -13,6 +13,11 @@ public sealed partial class Database
     /// <exception cref="StorageException"><see cref="FailureKind.BranchNotFound"/>.</exception>
     public SnapshotLag GetLag(BranchName branch) => ProgressOf(GetBranch(branch).Id).Measure(_time.GetUtcNow());
 
+    /// <summary>As <see cref="GetLag(BranchName)"/>, also of a branch that was deleted since it was looked up. Cheap.
+    /// </summary>
+    public SnapshotLag GetLag(BranchRecord record) =>
+        (_progress.GetValueOrDefault(record.Id) ?? new StoreProgress()).Measure(_time.GetUtcNow());
+
     /// <summary>How much of all durable branches together is not yet on shared storage: sequences in sum, and the age
     /// of the oldest of them. As far as <see cref="LookForLagAsync"/> has looked.</summary>
     public SnapshotLag GetLag()
@@ -41,10 +46,14 @@ public sealed partial class Database
     /// <param name="cancellationToken">Ends it between two branches.</param>
     public Task LookForLagAsync(BranchName? branch, CancellationToken cancellationToken)
     {
+        if (!SurvivesItsNode)
+        {
+            return Task.CompletedTask;
+        }
+
         BranchRecord[] unknown =
         [
-            .. _living.Values.Where(record => SurvivesItsNode
-                && (branch is null || record.Name == branch)
+            .. _living.Values.Where(record => (branch is null || record.Name == branch)
                 && record is { Durability: BranchDurability.Durable, State: BranchState.Ready }
                 && !ProgressOf(record.Id).WasLookedFor),
         ];

@@ -61,7 +61,7 @@ internal sealed partial class DatabaseSnapshots
     public async Task<IReadOnlyList<BranchLag>> GetLagAsync(CancellationToken cancellationToken)
     {
         await Database.LookForLagAsync(branch: null, cancellationToken);
-        return Database.ListBranches().Select(record => LagOf(record, Database.GetLag(record.Name))).ToArray();
+        return Database.ListBranches().Select(record => LagOf(record, Database.GetLag(record))).ToArray();
     }
 
     /// <summary>When the oldest durable branch without a snapshot was made, if there is one.</summary>
@@ -70,7 +70,7 @@ internal sealed partial class DatabaseSnapshots
         DateTimeOffset? oldest = null;
         foreach (BranchRecord record in Snapshotted())
         {
-            if (Database.GetLag(record.Name).Snapshotted is null && (oldest is null || record.CreatedAt < oldest))
+            if (Database.GetLag(record).Snapshotted is null && (oldest is null || record.CreatedAt < oldest))
             {
                 oldest = record.CreatedAt;
             }
@@ -95,7 +95,7 @@ internal sealed partial class DatabaseSnapshots
             foreach (BranchRecord record in branches)
             {
                 progress.Next(record.Name.Value);
-                SnapshotLag lag = Database.GetLag(record.Name);
+                SnapshotLag lag = Database.GetLag(record);
                 if (request is { Force: false, Verify: false } && lag is { Sequences: 0, Snapshotted: not null }
                     && _takenHere.ContainsKey(record.Id))
                 {

@@ -121,6 +121,24 @@ public sealed class LineageTests
     }
 
     [Fact]
+    public async Task The_lag_of_a_branch_can_be_asked_for_that_was_deleted_since_it_was_listed()
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.BranchAsync("old");
+        await shop.PutAsync("old", "a", "1");
+        BranchRecord listed = shop.ListBranches().Single(record => record.Name == Name("old"));
+        Assert.Equal(shop.GetLag(Name("old")).Sequences, shop.GetLag(listed).Sequences);
+
+        await shop.DeleteBranchAsync(Name("old"), default);
+        await shop.BranchAsync("old");
+
+        Assert.Null(shop.GetLag(listed).Snapshotted);
+        Assert.NotEqual(listed.Id, shop.GetBranch(Name("old")).Id);
+    }
+
+    [Fact]
     public async Task An_ephemeral_branch_never_reaches_shared_storage()
     {
         await using SharedNodes nodes = new();

@@ -175,8 +175,8 @@ public sealed record SnapshotDetails(
     [property: Id(10)] IReadOnlyList<SnapshotFileDescription> FileList,
     [property: Id(11)] string ManifestSha256);
 
-/// <summary>What a copy to other shared storage came to.</summary>
-/// <param name="SnapshotId">What was copied.</param>
+/// <summary>What a copy to other shared storage came to. It is not made a second time where it is whole.</summary>
+/// <param name="SnapshotId">Its identity there.</param>
 /// <param name="Target">Where to.</param>
 /// <param name="SentFiles">Files that were not there yet.</param>
 /// <param name="SentBytes">Their length.</param>

@@ -190,7 +190,7 @@ internal sealed partial class DatabaseSnapshots
                 cancellationToken);
             await CopyLineageAsync(target, there, manifest, cancellationToken);
             return new CopyOutcome(
-                copied.Id.ToString(), target.Location, copier.SentFiles, copied.SentBytes, copied.TotalBytes);
+                copied.Id.ToString(), target.Location, copier.SentFiles, copier.SentBytes, copied.TotalBytes);
         }
         finally
         {

@@ -18,11 +18,18 @@ public sealed class SnapshotCopier(
     ISharedStorage from, SnapshotRepository source, SnapshotOptions options, TimeProvider time, ILogger logger)
 {
     private int _sentFiles;
+    private long _sentBytes;
 
     /// <summary>Files sent since it was made; the others were at the other place already.</summary>
     public int SentFiles => Volatile.Read(ref _sentFiles);
 
-    /// <summary>Copies one snapshot. Objects that are at the other place already are not sent again.</summary>
+    /// <summary>Their length.</summary>
+    public long SentBytes => Interlocked.Read(ref _sentBytes);
+
+    /// <summary>
+    /// Copies one snapshot. Objects that are at the other place already are not sent again, and a copy of it that is
+    /// there whole is not made a second time.
+    /// </summary>
     /// <param name="manifest">The snapshot.</param>
     /// <param name="to">The other place.</param>
     /// <param name="target">The snapshots of the same database there.</param>
@@ -52,8 +59,16 @@ public sealed class SnapshotCopier(
         {
             using Publication publication = await target.BeginPublicationAsync(tenure, cancellationToken)
                 .ConfigureAwait(false);
+            ObjectSender sender = new(to, tenure);
+            if (await FindCopyAsync(manifest, target, sender, publication, cancellationToken).ConfigureAwait(false)
+                is { } there)
+            {
+                count.Enter(SnapshotPhase.Done);
+                return there;
+            }
+
             Transfer transfer = new(
-                LocalObjects.Open(scratch), new ObjectSender(to, tenure), publication, count,
+                LocalObjects.Open(scratch), sender, publication, count,
                 options.FetchBytesPerSecond > 0 ? new RateLimit(options.FetchBytesPerSecond, time) : null,
                 options.SendBytesPerSecond > 0 ? new RateLimit(options.SendBytesPerSecond, time) : null, to);
             IReadOnlyList<SnapshotFile> files = await MoveAsync(manifest, transfer, cancellationToken)
@@ -65,6 +80,7 @@ public sealed class SnapshotCopier(
                 cancellationToken).ConfigureAwait(false);
             count.Enter(SnapshotPhase.Done);
             Interlocked.Add(ref _sentFiles, count.FilesMoved);
+            Interlocked.Add(ref _sentBytes, count.BytesMoved);
             logger.SnapshotCopied(
                 manifest.Id, from.Location, to.Location, id, count.BytesMoved,
                 time.GetElapsedTime(started).TotalMilliseconds);
@@ -82,6 +98,25 @@ public sealed class SnapshotCopier(
         }
     }
 
+    /// <summary>A copy that is there already, with all its objects.</summary>
+    private static async Task<SnapshotManifest?> FindCopyAsync(
+        SnapshotManifest manifest, SnapshotRepository target, ObjectSender sender, Publication publication,
+        CancellationToken cancellationToken)
+    {
+        SnapshotView view = await target.ReadAsync(cancellationToken).ConfigureAwait(false);
+        SnapshotManifest? copy = view.Snapshots.LastOrDefault(one => one.Id.Store == manifest.Id.Store
+            && (one.Branch, one.Sequence, one.TakenAt) == (manifest.Branch, manifest.Sequence, manifest.TakenAt)
+            && ContentsOf(one).SetEquals(ContentsOf(manifest)));
+        return copy is not null
+            && await sender.FindMissingAsync(publication, copy.Files, cancellationToken).ConfigureAwait(false)
+                is { Count: 0 }
+            ? copy
+            : null;
+
+        static HashSet<(string, string)> ContentsOf(SnapshotManifest one) =>
+            [.. one.Files.Select(file => (file.Name, file.Sha256))];
+    }
+
     private async Task<IReadOnlyList<SnapshotFile>> MoveAsync(
         SnapshotManifest manifest, Transfer transfer, CancellationToken cancellationToken)
     {
@@ -91,16 +126,31 @@ public sealed class SnapshotCopier(
         await Parallel.ForEachAsync(
             Enumerable.Range(0, copies.Length),
             new ParallelOptions { MaxDegreeOfParallelism = options.Parallelism, CancellationToken = cancellationToken },
-            async (i, stop) => copies[i] = await MoveOneAsync(manifest.Files[i], transfer, stop).ConfigureAwait(false))
-            .ConfigureAwait(false);
-        List<SnapshotFile> missing = await transfer.Sender.FindMissingAsync(
-            transfer.Publication, copies, cancellationToken).ConfigureAwait(false);
-        return missing.Count == 0
+            async (i, stop) => copies[i] = await MoveOneAsync(manifest.Files[i], transfer, again: false, stop)
+                .ConfigureAwait(false)).ConfigureAwait(false);
+        HashSet<SnapshotFile> missing = await FindMissingAsync().ConfigureAwait(false);
+        for (int i = 0; i < copies.Length && missing.Count > 0; i++)
+        {
+            if (missing.Contains(copies[i]))
+            {
+                copies[i] = await MoveOneAsync(manifest.Files[i], transfer, again: true, cancellationToken)
+                    .ConfigureAwait(false);
+                transfer.Sender.Replace(copies[i].Sha256, copies[i].ObjectName);
+            }
+        }
+
+        return missing.Count == 0 || (missing = await FindMissingAsync().ConfigureAwait(false)).Count == 0
             ? copies
             : throw new StorageException(
                 FailureKind.SnapshotDamaged,
-                $"{missing.Count} objects that were taken for copied are not there, among them " +
-                $"'{missing[0].ObjectName}'. Verify the snapshots of the other place, then copy again.");
+                $"{missing.Count} objects vanish as often as they are sent, among them " +
+                $"'{missing.First().ObjectName}'. Find out what removes them there, then copy again.");
+
+        async Task<HashSet<SnapshotFile>> FindMissingAsync() =>
+            [
+                .. await transfer.Sender.FindMissingAsync(transfer.Publication, copies, cancellationToken)
+                    .ConfigureAwait(false),
+            ];
     }
 
     private async Task CheckSpaceAsync(
@@ -115,9 +165,9 @@ public sealed class SnapshotCopier(
     }
 
     private async Task<SnapshotFile> MoveOneAsync(
-        SnapshotFile file, Transfer transfer, CancellationToken cancellationToken)
+        SnapshotFile file, Transfer transfer, bool again, CancellationToken cancellationToken)
     {
-        if (transfer.Sender.Find(transfer.Publication, file.Sha256) is { } there)
+        if (!again && transfer.Sender.Find(transfer.Publication, file.Sha256) is { } there)
         {
             transfer.Count.Skip(file.Name, file.Bytes);
             return file with { ObjectName = there };
@@ -130,7 +180,7 @@ public sealed class SnapshotCopier(
         (string name, bool sent) = await transfer.Sender.SendAsync(
             transfer.Publication,
             new FileToSend(transfer.Objects.Require(file), file.Bytes, file.Sha256, transfer.SendRate, sending),
-            again: false, cancellationToken).ConfigureAwait(false);
+            again, cancellationToken).ConfigureAwait(false);
         if (sent)
         {
             transfer.Count.Moved(file.Name, file.Bytes, sending.Counted);

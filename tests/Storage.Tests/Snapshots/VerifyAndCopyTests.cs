@@ -165,6 +165,48 @@ public sealed class VerifyAndCopyTests
     }
 
     [Fact]
+    public async Task A_copy_is_made_once_and_again_only_when_objects_of_it_are_gone()
+    {
+        await using SnapshotHouse house = await SnapshotHouse.OpenAsync();
+        await house.FillAsync("main", 1, count: 300);
+        await house.FlushAsync();
+        SnapshotManifest taken = (await house.TakeAsync()).Manifest;
+        string expected = await house.DescribeBranchAsync();
+        string elsewhere = OtherFileSystem();
+        try
+        {
+            WatchedStorage to = new(await PosixSharedStorage.OpenAsync(elsewhere));
+            (SnapshotRepository target, Tenure tenure) = await ClaimAsync(house, to);
+            await using Tenure held = tenure;
+            SnapshotCopier NewCopier() => new(
+                house.Shared, house.Repository, house.Options, TimeProvider.System, NullLogger.Instance);
+            SnapshotManifest first = await NewCopier().CopyAsync(
+                taken, to, target, tenure, house.Restored, null, default);
+            int sent = to.SentFiles.Length;
+
+            SnapshotCopier second = NewCopier();
+            SnapshotManifest same = await second.CopyAsync(taken, to, target, tenure, house.Restored, null, default);
+            int sentAgain = to.SentFiles.Length - sent;
+            File.Delete(Path.Combine(elsewhere, target.FullNameOf(
+                first.Files.First(file => file.Role == SnapshotFileRole.Table))));
+            SnapshotCopier third = NewCopier();
+            SnapshotManifest mended = await third.CopyAsync(taken, to, target, tenure, house.Restored, null, default);
+
+            Assert.Equal((first.Id, 0, 0L, 0), (same.Id, second.SentFiles, second.SentBytes, sentAgain));
+            Assert.NotEqual(first.Id, mended.Id);
+            Assert.Equal(1, third.SentFiles);
+            RestoredStore restored = await house.NewRestorer().RestoreStoreAsync(
+                to, target, mended, Path.Combine(house.Restored, "copy"), house.NewObjects(),
+                new RestoreOptions(ReadCheck: true), null, default);
+            Assert.Equal(expected, await house.DescribeAsync(restored.Directory));
+        }
+        finally
+        {
+            Directory.Delete(elsewhere, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task A_damaged_snapshot_is_not_copied()
     {
         await using SnapshotHouse house = await SnapshotHouse.OpenAsync();

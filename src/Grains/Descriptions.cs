@@ -53,7 +53,7 @@ internal static class Descriptions
         Database database, Func<Database, IEnumerable<BranchRecord>> find, CancellationToken cancellationToken)
     {
         await database.LookForLagAsync(branch: null, cancellationToken);
-        return [.. find(database).Select(record => Of(database, record))];
+        return find(database).Select(record => Of(database, record)).ToArray();
     }
 
     /// <summary>What of a database is not on shared storage. Asks no disk.</summary>

@@ -104,6 +104,10 @@ internal static partial class Log
     [LoggerMessage(3045, LogLevel.Warning, "Copies of databases that other nodes took over were not settled: {Why}")]
     public static partial void CopiesNotSettled(this ILogger logger, string why);
 
+    [LoggerMessage(
+        3047, LogLevel.Error, "{Step} failed in a way the program does not foresee; the node's watcher tries it again")]
+    public static partial void StepFailed(this ILogger logger, string step, Exception exception);
+
     [LoggerMessage(3020, LogLevel.Error, "A call on {Grain} failed in a way the program does not foresee")]
     public static partial void UnforeseenFailure(this ILogger logger, Exception exception, string grain);
 

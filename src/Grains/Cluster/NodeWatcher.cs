@@ -53,24 +53,17 @@ internal sealed class NodeWatcher(
 
     private async Task WatchAsync()
     {
+        // A node whose watcher had ended would go on serving, and see no other node die.
         Task changes = ForEachChangeAsync();
-        using PeriodicTimer ticks = new(options.Value.LookEvery, time);
-        try
-        {
-            do
-            {
-                await RemindAsync();
-                await databases.WakeCoordinatorsAsync(_stop.Token);
-                await databases.ProbeSharedStorageAsync(_stop.Token);
-                await SettleAsync();
-            }
-            while (await ticks.WaitForNextTickAsync(_stop.Token));
-        }
-        catch (OperationCanceledException)
-        {
-            // Asked to stop.
-        }
-
+        RepeatedSteps steps = new(
+            [
+                ("reminding the cluster's coordinator", RemindAsync),
+                ("waking the coordinators of snapshots", databases.WakeCoordinatorsAsync),
+                ("probing shared storage", databases.ProbeSharedStorageAsync),
+                ("settling copies that other nodes took over", SettleAsync),
+            ],
+            options.Value.LookEvery, time, logger);
+        await steps.RunAsync(_stop.Token);
         await changes;
     }
 
@@ -81,20 +74,25 @@ internal sealed class NodeWatcher(
             await foreach (ClusterMembershipSnapshot now in membership.MembershipUpdates.WithCancellation(_stop.Token))
             {
                 seen.Note(now);
-                await RemindAsync();
+                await RepeatedSteps.TryAsync(
+                    "reminding the cluster's coordinator of a change", RemindAsync, logger, _stop.Token);
             }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
             // Asked to stop.
         }
+        catch (Exception e)
+        {
+            logger.StepFailed("following the cluster's membership", e); // The reminders of every tick go on.
+        }
     }
 
-    private async Task SettleAsync()
+    private async Task SettleAsync(CancellationToken cancellationToken)
     {
         try
         {
-            await databases.SettleCopiesAsync(_stop.Token);
+            await databases.SettleCopiesAsync(cancellationToken);
         }
         catch (StorageException e)
         {
@@ -103,12 +101,12 @@ internal sealed class NodeWatcher(
         }
     }
 
-    private async Task RemindAsync()
+    private async Task RemindAsync(CancellationToken cancellationToken)
     {
         try
         {
-            await grains.GetClusterCoordinator().WatchAsync(_stop.Token).AsTask()
-                .WaitAsync(serving.Value.NodeAnswerTimeout, time, _stop.Token);
+            await grains.GetClusterCoordinator().WatchAsync(cancellationToken).AsTask()
+                .WaitAsync(serving.Value.NodeAnswerTimeout, time, cancellationToken);
         }
         catch (Exception e) when (e is BranchingException or OrleansException or TimeoutException)
         {

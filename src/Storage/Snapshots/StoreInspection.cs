@@ -20,7 +20,12 @@ internal sealed record StoreInspection(Sequence Sequence, OptionsFingerprint Opt
             StoreOptionsFile options = StoreOptionsFile.Read(directory);
             using RocksDatabase database = RocksDatabase.OpenReadOnly(
                 directory,
-                new DatabaseOptions { MaxOpenFiles = OpenFiles, InfoLogLevel = InfoLogLevel.Error },
+                new DatabaseOptions
+                {
+                    MaxOpenFiles = OpenFiles,
+                    MaxFileOpeningThreads = 1, // The usual 16 threads are begun and ended for a handful of tables.
+                    InfoLogLevel = InfoLogLevel.Error,
+                },
                 families: merges.Describe(directory, what)); // Operands in its log are not read without.
             return new StoreInspection(
                 new Sequence(database.LatestSequence),

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Branching.RocksDb.Files;
 
@@ -19,6 +20,7 @@ internal static partial class FileNative
     public const uint StatxBasicStats = 0x7ff;
     public const int AtSymlinkNoFollow = 0x100;
     public const uint SyncFileRangeWrite = 2;
+    public const uint SyncFileRangeWriteAndWait = 1 | SyncFileRangeWrite | 4;
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int open(string path, int flags, uint mode);
@@ -34,6 +36,9 @@ internal static partial class FileNative
 
     [LibraryImport("libc", SetLastError = true)]
     public static partial int sync_file_range(int descriptor, long offset, long bytes, uint flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    public static partial int sync_file_range(SafeFileHandle file, long offset, long bytes, uint flags);
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int link(string existing, string link);

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Branching.RocksDb.Files;
 
@@ -97,6 +98,17 @@ public static class LocalFiles
 
         FlushDirectory(path);
     }
+
+    /// <summary>
+    /// Sends a part of a file's content to the disk and waits for it. Nothing is durable by that; it leaves a later
+    /// fsync, of this file or of another on its file system, little to wait for, and costs no journal commit.
+    /// </summary>
+    /// <param name="file">Open for writing.</param>
+    /// <param name="offset">Where the part begins, in bytes.</param>
+    /// <param name="bytes">How long it is; 0: up to the end of the file.</param>
+    /// <returns><see langword="false"/>: the file system cannot, or an error was met, which fsync will tell.</returns>
+    public static bool TryWriteOut(SafeFileHandle file, long offset, long bytes) =>
+        FileNative.sync_file_range(file, offset, bytes, FileNative.SyncFileRangeWriteAndWait) == 0;
 
     /// <summary>Gives a file a second name. Both must be on one file system.</summary>
     /// <param name="existing">The file.</param>

@@ -11,8 +11,9 @@ public sealed partial class PosixSharedStorage
     private const int BlockBytes = 1 << 20;
 
     // A file system that orders data before its journal (ext4) lets every fsync on it wait for what another file has
-    // not written out yet. So what is sent is made durable in small steps.
-    private const int UnflushedBlocks = 4;
+    // not written out yet. So what is sent goes to the disk in small steps, without an fsync, which would make the
+    // journal commit each of them; one at the end makes all of it durable.
+    private const long MostUnwrittenBytes = 4 * BlockBytes;
 
     // Of all shared storages of the process: beyond that the disk is the limit.
     private static readonly BackgroundWork _transfers = new("branching-send", maxThreads: 4);
@@ -53,7 +54,7 @@ public sealed partial class PosixSharedStorage
 
         for (bool again = false; ; again = true)
         {
-            (FileStream partial, bool resumed) = OpenPartial(file, again);
+            (FileStream partial, bool resumed) = OpenPartial(file.Sha256, file.Bytes, again);
             string temporary = partial.Name;
             await using (partial.ConfigureAwait(false))
             {
@@ -85,16 +86,16 @@ public sealed partial class PosixSharedStorage
     }
 
     /// <summary>Opens what a former attempt left, alone; a file of its own when somebody else is at it.</summary>
-    private (FileStream File, bool Resumed) OpenPartial(FileToSend file, bool afresh)
+    private (FileStream File, bool Resumed) OpenPartial(string name, long bytes, bool afresh)
     {
         if (!afresh)
         {
-            string path = Path.Combine(_temporary, file.Sha256 + ".part");
+            string path = Path.Combine(_temporary, name + ".part");
             FileStream? partial = TryOpenAlone(path);
             if (partial is not null)
             {
                 // A second name means that it is an object already: it must not be written to any more.
-                bool usable = partial.Length <= file.Bytes && TryGetStatus(path, out FileStatus status)
+                bool usable = partial.Length <= bytes && TryGetStatus(path, out FileStatus status)
                     && status.LinkCount == 1;
                 if (usable)
                 {
@@ -141,12 +142,10 @@ public sealed partial class PosixSharedStorage
             using FileStream source = new(
                 file.LocalPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
             source.Position = partial.Length;
-            int blocks = 0;
             while ((count = await ReadAsync(source, block, hash).ConfigureAwait(false)) > 0)
             {
                 await LimitAsync(file.Rate, count, cancellationToken).ConfigureAwait(false);
-                bool flush = ++blocks % UnflushedBlocks == 0 && _nature.IsDurable;
-                await _transfers.RunAsync(() => Append(partial, block.AsSpan(0, count), flush)).ConfigureAwait(false);
+                await _transfers.RunAsync(() => Append(partial, block.AsSpan(0, count))).ConfigureAwait(false);
                 file.Progress?.Report(count);
                 cancellationToken.ThrowIfCancellationRequested();
             }
@@ -163,15 +162,21 @@ public sealed partial class PosixSharedStorage
     private static Task<int> ReadAsync(FileStream file, byte[] block, IncrementalHash hash) =>
         _transfers.RunAsync(() => FileDigester.AppendNext(file, block.AsSpan(0, BlockBytes), hash));
 
-    private static bool Append(FileStream file, ReadOnlySpan<byte> content, bool flush)
+    private void Append(FileStream file, ReadOnlySpan<byte> content)
     {
         file.Write(content);
-        if (flush)
-        {
-            RandomAccess.FlushToDisk(file.SafeFileHandle);
-        }
+        WriteOut(file, file.Position, content.Length);
+    }
 
-        return flush;
+    /// <summary>Sends the last blocks to the disk, when those that were just written make enough of them.</summary>
+    private void WriteOut(FileStream file, long end, int written)
+    {
+        long from = (end - written) / MostUnwrittenBytes * MostUnwrittenBytes;
+        if (_nature.IsDurable && end - from >= MostUnwrittenBytes
+            && !LocalFiles.TryWriteOut(file.SafeFileHandle, from, end - from))
+        {
+            RandomAccess.FlushToDisk(file.SafeFileHandle); // Where parts cannot be sent, all of it is made durable.
+        }
     }
 
     private async Task<FetchedFile> ReceiveAsync(string name, FileToFetch file, CancellationToken cancellationToken)

@@ -287,7 +287,7 @@ public sealed partial class PosixSharedStorage : ISharedStorage
     /// <summary>Gives a complete, fsynced file its name; <see langword="false"/> when the name is taken.</summary>
     private bool LinkInPlace(string temporary, string path)
     {
-        CreateParent(path);
+        string[] made = MakeParents(path);
         bool linked = LocalFiles.TryCreateHardLink(temporary, path, out int errno);
         if (!linked && errno != Exists)
         {
@@ -296,25 +296,38 @@ public sealed partial class PosixSharedStorage : ISharedStorage
 
         // A network file system may repeat a request whose answer was lost: then the name that is taken is our own.
         linked |= LocalFiles.GetStatus(temporary).LinkCount > 1;
+        // Together, for one commit of the journal; nothing depends on the directory before this is answered.
         FlushDirectory(Path.GetDirectoryName(path)!);
+        FlushNames(made);
         return linked;
     }
 
-    /// <summary>Makes the directory of a name, and its own name durable: whoever made a directory that is there may
-    /// have died, or be somewhere else, before it did so.</summary>
-    private void CreateParent(string path)
+    private void CreateParent(string path) => FlushNames(MakeParents(path));
+
+    /// <summary>Makes the directories above a path.</summary>
+    /// <returns>Those whose own names may not be durable, the topmost first: whoever made one that is there may have
+    /// died, or be somewhere else, before it made the name so.</returns>
+    private string[] MakeParents(string path)
     {
         string parent = Path.GetDirectoryName(path)!;
         bool isInside = parent.Length > _directory.Length;
         if (Directory.Exists(parent) && (!isInside || _durableDirectories.ContainsKey(parent)))
         {
-            return;
+            return [];
         }
 
-        CreateParent(parent);
+        string[] above = MakeParents(parent);
         Directory.CreateDirectory(parent);
-        FlushDirectory(Path.GetDirectoryName(parent)!);
-        _durableDirectories[parent] = true;
+        return [.. above, parent];
+    }
+
+    private void FlushNames(string[] directories)
+    {
+        foreach (string directory in directories)
+        {
+            FlushDirectory(Path.GetDirectoryName(directory)!);
+            _durableDirectories[directory] = true;
+        }
     }
 
     private static void Forget(string temporary)

@@ -65,6 +65,17 @@ public sealed class WatchedStorage(ISharedStorage inner) : ISharedStorage
         WatchAsync("put-file", name, () => Count(
             file?.Bytes ?? 0, inner.PutFileIfAbsentAsync(name, file!, cancellationToken)));
 
+    /// <summary>Told under the name of the object afterwards; before nobody knows it.</summary>
+    public async Task<SentFile> PutNewFileAsync(
+        Func<string, string> nameOf, FileToSend file, CancellationToken cancellationToken)
+    {
+        await TellAsync(new StorageEvent("put-file", "", After: false));
+        SentFile sent = await inner.PutNewFileAsync(nameOf, file, cancellationToken);
+        PutBytes += sent.IsNew ? file.Bytes : 0;
+        await TellAsync(new StorageEvent("put-file", nameOf(sent.Sha256), After: true));
+        return sent;
+    }
+
     public Task<FetchedFile> FetchFileAsync(string name, FileToFetch file, CancellationToken cancellationToken) =>
         WatchAsync("fetch", name, () => inner.FetchFileAsync(name, file, cancellationToken));
 

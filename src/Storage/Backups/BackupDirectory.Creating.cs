@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Branching.RocksDb;
 using Branching.Storage.Shared;
 using Branching.Storage.Snapshots;
@@ -57,16 +56,14 @@ public sealed partial class BackupDirectory
             _seams.Reach(BackupStep.CreateStarted);
             making.Inspection = await Task.Run(() => Pin(making, checkpoint), cancellationToken)
                 .ConfigureAwait(false);
-            Dictionary<string, long> there = await ReadObjectsAsync(storage, cancellationToken).ConfigureAwait(false);
-            IReadOnlyList<BackupFile> files = await DigestAsync(making, checkpoint, cancellationToken)
-                .ConfigureAwait(false);
+            await DigestAsync(making, storage, checkpoint, cancellationToken).ConfigureAwait(false);
             _seams.Reach(BackupStep.CreateDigested);
             if (making.Request.CheckReused)
             {
-                await CheckReusedAsync(making, files, there, cancellationToken).ConfigureAwait(false);
+                await CheckReusedAsync(making, cancellationToken).ConfigureAwait(false);
             }
 
-            making.Available = CheckSpace(files, there);
+            making.Available = CheckSpace(making);
             making.MustFlushReused = making.Request.Sync && mark.HasUnsynced;
             if (!making.Request.Sync && !mark.HasUnsynced)
             {
@@ -75,10 +72,10 @@ public sealed partial class BackupDirectory
                     mark with { HasUnsynced = true }, cancellationToken).ConfigureAwait(false);
             }
 
-            await SendAsync(making, storage, checkpoint, files, there, cancellationToken).ConfigureAwait(false);
+            await SendAsync(making, storage, cancellationToken).ConfigureAwait(false);
             making.Count.Enter(SnapshotPhase.Publishing);
             _seams.Reach(BackupStep.CreatePublishing);
-            BackupManifest manifest = await PublishAsync(making, storage, mark, files, cancellationToken)
+            BackupManifest manifest = await PublishAsync(making, storage, mark, cancellationToken)
                 .ConfigureAwait(false);
             _seams.Reach(BackupStep.CreatePublished);
             return Report(making, manifest);
@@ -117,155 +114,11 @@ public sealed partial class BackupDirectory
             checkpoint, $"the checkpoint of {making.Store.Label}", making.Store.Merges);
     }
 
-    private async Task<IReadOnlyList<BackupFile>> DigestAsync(
-        Making making, string checkpoint, CancellationToken cancellationToken)
-    {
-        DigestCache cache = _digests.Value;
-        cache.Include(making.Store.Directory);
-        RateLimit? rate = NewRate();
-        List<CheckpointFile> files = making.Contents(checkpoint);
-        ConcurrentBag<BackupFile> digested = [];
-        using FileDigester digester = new(_options.Parallelism);
-        await Parallel.ForEachAsync(files, Several(cancellationToken), async (file, stop) =>
-        {
-            string? sha256 = file.Identity is { } known ? cache.Find(known) : null;
-            if (sha256 is null)
-            {
-                sha256 = await digester.DigestAsync(file.Path, rate, stop).ConfigureAwait(false);
-                Interlocked.Add(ref making.DigestedBytes, file.Bytes);
-                if (file.Identity is { } identity)
-                {
-                    cache.Add(identity, sha256);
-                }
-            }
-
-            digested.Add(new BackupFile(file.Name, file.Role, file.Bytes, sha256));
-        }).ConfigureAwait(false);
-        foreach (string name in making.ChangeLog)
-        {
-            string path = Path.Combine(checkpoint, name);
-            string sha256 = await digester.DigestAsync(path, rate, cancellationToken).ConfigureAwait(false);
-            digested.Add(new BackupFile(name, null, new FileInfo(path).Length, sha256));
-        }
-
-        return [.. digested.OrderBy(file => file.Name, StringComparer.Ordinal)];
-    }
-
-    /// <summary>Forgets the objects that are not what their names say, so that they are put anew.</summary>
-    private async Task CheckReusedAsync(
-        Making making, IReadOnlyList<BackupFile> files, Dictionary<string, long> there,
-        CancellationToken cancellationToken)
-    {
-        RateLimit? rate = NewRate();
-        ConcurrentBag<string> damaged = [];
-        using FileDigester digester = new(_options.Parallelism);
-        string[] reused =
-            [.. files.Select(file => file.Sha256).Distinct(StringComparer.Ordinal).Where(there.ContainsKey)];
-        await Parallel.ForEachAsync(reused, Several(cancellationToken), async (sha256, stop) =>
-        {
-            string path = Path.Combine(Location, BackupNames.ObjectOf(sha256));
-            if (await digester.DigestAsync(path, rate, stop).ConfigureAwait(false) != sha256)
-            {
-                damaged.Add(sha256);
-            }
-        }).ConfigureAwait(false);
-        foreach (string sha256 in damaged)
-        {
-            _logger.ObjectMended(sha256, Location);
-            there[sha256] = -1;
-        }
-    }
-
-    private long? CheckSpace(IReadOnlyList<BackupFile> files, Dictionary<string, long> there)
-    {
-        long missing = files.DistinctBy(file => file.Sha256, StringComparer.Ordinal)
-            .Where(file => there.GetValueOrDefault(file.Sha256, -1) != file.Bytes).Sum(file => file.Bytes);
-        long? available = _seams.FreeBytes(Location);
-        return BackupSpace.FindLack(Location, missing + _options.FreeBytesReserve, available, _options.FreeBytesReserve)
-            is { } lack
-            ? throw new StorageException(
-                FailureKind.DiskFull,
-                $"{lack} Nothing was copied. Free space there, by purging old backups, for example.")
-            : available;
-    }
-
-    private async Task SendAsync(
-        Making making, ISharedStorage storage, string checkpoint, IReadOnlyList<BackupFile> files,
-        Dictionary<string, long> there, CancellationToken cancellationToken)
-    {
-        RateLimit? rate = NewRate();
-        BackupFile[] distinct = [.. files.DistinctBy(file => file.Sha256, StringComparer.Ordinal)];
-        making.Count.Begin(SnapshotPhase.Sending, distinct.Length, distinct.Sum(file => file.Bytes));
-
-        // The largest first, so that the last one does not run alone at the end.
-        await Parallel.ForEachAsync(
-            distinct.OrderByDescending(file => file.Bytes), Several(cancellationToken), async (file, stop) =>
-            {
-                bool known = there.TryGetValue(file.Sha256, out long bytes);
-                if (known && bytes == file.Bytes)
-                {
-                    FlushReused(making, file);
-                    making.Count.Skip(file.Name, file.Bytes);
-                    return;
-                }
-
-                string name = BackupNames.ObjectOf(file.Sha256);
-                if (known)
-                {
-                    await storage.DeleteAsync(name, stop).ConfigureAwait(false);
-                    Interlocked.Increment(ref making.Mended);
-                }
-
-                _seams.Reach(BackupStep.CreateObjectSending);
-                await SendAsync(making, storage, checkpoint, file, rate, stop).ConfigureAwait(false);
-                _seams.Reach(BackupStep.CreateObjectSent);
-            }).ConfigureAwait(false);
-    }
-
-    private void FlushReused(Making making, BackupFile file)
-    {
-        if (making.MustFlushReused)
-        {
-            string path = Path.Combine(Location, BackupNames.ObjectOf(file.Sha256));
-            string parent = Path.GetDirectoryName(path)!;
-            _seams.Disk.FlushFile(path);
-            _seams.Disk.FlushDirectory(parent);
-            _seams.Disk.FlushDirectory(Path.GetDirectoryName(parent)!);
-        }
-    }
-
-    private async Task SendAsync(
-        Making making, ISharedStorage storage, string checkpoint, BackupFile file, RateLimit? rate,
-        CancellationToken cancellationToken)
-    {
-        ProgressCount.FileProgress sending = making.Count.Of(file.Name);
-        string path = Path.Combine(checkpoint, file.Name);
-        try
-        {
-            await storage.PutFileIfAbsentAsync(
-                BackupNames.ObjectOf(file.Sha256), new FileToSend(path, file.Bytes, file.Sha256, rate, sending),
-                cancellationToken).ConfigureAwait(false);
-            making.Count.Moved(file.Name, file.Bytes, sending.Counted);
-        }
-        catch (StorageException e) when (e.Kind == FailureKind.Corruption)
-        {
-            // What was copied is not what the cache said of the file: whichever is wrong, it is read anew next time.
-            foreach (CheckpointFile one in making.Contents(checkpoint))
-            {
-                if (one.Name == file.Name && one.Identity is { } identity)
-                {
-                    _digests.Value.Forget(identity);
-                }
-            }
-
-            throw;
-        }
-    }
-
     private async Task<BackupManifest> PublishAsync(
-        Making making, ISharedStorage storage, BackupMarkDocument mark, IReadOnlyList<BackupFile> files,
-        CancellationToken cancellationToken)
+        Making making, ISharedStorage storage, BackupMarkDocument mark, CancellationToken cancellationToken)
     {
+        BackupFile[] files =
+            [.. making.Files.Select(file => file.ToBackup()).OrderBy(file => file.Name, StringComparer.Ordinal)];
         CreateBackup request = making.Request;
         StoreInspection inspection = making.Inspection!;
         BackupManifest manifest = new(
@@ -366,7 +219,20 @@ public sealed partial class BackupDirectory
 
         public bool MustFlushReused { get; set; }
 
-        public List<CheckpointFile> Contents(string checkpoint) =>
-            CheckpointContents.Read(checkpoint, store.Directory, Inspection!.Tables);
+        /// <summary>What the backup consists of.</summary>
+        public IReadOnlyList<SourceFile> Files { get; set; } = [];
+
+        /// <summary>Lengths of the objects that may be reused, by digest.</summary>
+        public Dictionary<string, long> There { get; set; } = [];
+    }
+
+    /// <summary>One file of the checkpoint.</summary>
+    private sealed record SourceFile(
+        string Path, string Name, SnapshotFileRole? Role, long Bytes, FileIdentity? Identity)
+    {
+        /// <summary>Its digest; <see langword="null"/>: found while it is sent.</summary>
+        public string? Sha256 { get; set; }
+
+        public BackupFile ToBackup() => new(Name, Role, Bytes, Sha256!);
     }
 }

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace Branching.Storage.Shared;
 
 /// <summary>One child of a directory on shared storage.</summary>
@@ -15,6 +17,11 @@ public readonly record struct SharedEntry(string Name, bool IsDirectory, long By
 /// <param name="Progress">Told the bytes sent since the last call.</param>
 public sealed record FileToSend(
     string LocalPath, long Bytes, string Sha256, RateLimit? Rate = null, IProgress<long>? Progress = null);
+
+/// <summary>What became of a file that was sent without its digest being known.</summary>
+/// <param name="Sha256">The digest that was found, 64 lower-case hexadecimal digits.</param>
+/// <param name="IsNew"><see langword="false"/>: the name was taken; nothing was changed.</param>
+public readonly record struct SentFile(string Sha256, bool IsNew);
 
 /// <summary>Where a fetched file goes.</summary>
 /// <param name="LocalPath">The new file; nothing may stand there.</param>
@@ -100,6 +107,32 @@ public interface ISharedStorage
     /// <exception cref="StorageException">Also <see cref="FailureKind.Corruption"/>: the file is not what
     /// <paramref name="file"/> says; nothing was created.</exception>
     Task<bool> PutFileIfAbsentAsync(string name, FileToSend file, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Creates an object from a local file whose digest, and so the object's name, is only found while it is sent.
+    /// </summary>
+    /// <remarks>A storage that has no shorter way reads the file twice.</remarks>
+    /// <param name="nameOf">The name of the object with that digest.</param>
+    /// <param name="file">The file; its digest is not looked at.</param>
+    /// <param name="cancellationToken">Ends it; nothing is created then.</param>
+    /// <exception cref="StorageException">Also <see cref="FailureKind.Corruption"/>: the file has another length;
+    /// nothing was created.</exception>
+    async Task<SentFile> PutNewFileAsync(
+        Func<string, string> nameOf, FileToSend file, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(nameOf);
+        ArgumentNullException.ThrowIfNull(file);
+        string sha256;
+        using (FileStream content = File.OpenRead(file.LocalPath))
+        {
+            sha256 = Convert.ToHexStringLower(
+                await SHA256.HashDataAsync(content, cancellationToken).ConfigureAwait(false));
+        }
+
+        bool isNew = await PutFileIfAbsentAsync(nameOf(sha256), file with { Sha256 = sha256 }, cancellationToken)
+            .ConfigureAwait(false);
+        return new SentFile(sha256, isNew);
+    }
 
     /// <summary>Writes an object to a new local file, durably; the caller compares the digest.</summary>
     /// <exception cref="StorageException">Also <see cref="FailureKind.SnapshotDamaged"/>: there is no such

@@ -33,12 +33,16 @@ internal sealed class ProgressCount(IProgress<SnapshotProgress>? progress)
     public void Enter(SnapshotPhase phase) => Report(() => _phase = phase);
 
     /// <summary>A file's content was there already.</summary>
-    public void Skip(string file, long bytes) => Report(() =>
+    /// <param name="file">The file.</param>
+    /// <param name="bytes">Its length.</param>
+    /// <param name="reported">How many of them were counted as moved before that was known.</param>
+    public void Skip(string file, long bytes, long reported = 0) => Report(() =>
     {
         _file = file;
         _filesDone++;
         _filesSkipped++;
-        _bytesDone += bytes;
+        _bytesDone += bytes - reported;
+        _bytesMoved -= reported;
     });
 
     /// <summary>A file was moved whole; <paramref name="reported"/> of its bytes were counted on the way.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Branching.Storage.Backups;
 using Branching.Storage.CrashChild;
@@ -49,6 +50,63 @@ public sealed class BackupTests
 
         Assert.True(tables > 0);
         Assert.True(two.DigestedBytes <= two.Manifest.TotalBytes - tables, $"{two.DigestedBytes} of {two.Manifest}");
+    }
+
+    [Fact]
+    public async Task What_is_new_is_hashed_while_it_is_sent_and_what_may_be_there_is_hashed_before()
+    {
+        ConcurrentQueue<StorageEvent> sent = [];
+        BackupSeams seams = new()
+        {
+            Wrap = storage => new WatchedStorage(storage)
+            {
+                At = happened =>
+                {
+                    sent.Enqueue(happened);
+                    return Task.CompletedTask;
+                },
+            },
+        };
+        await using BackupHouse house = await BackupHouse.OpenAsync(seams);
+        await house.FillAsync(1, keys: 4000); // 2 MB.
+        sent.Clear();
+        BackupResult one = await house.CreateAsync();
+        int[] first = Count();
+        File.Delete(Path.Combine(house.Place, "digests"));
+        sent.Clear();
+
+        BackupResult two = await house.CreateAsync(backups: await house.OpenAsync(seams: seams));
+
+        Assert.Equal(one.Manifest.TotalBytes, one.DigestedBytes);
+        Assert.Equal((one.NewFiles, one.NewFiles), (first[0], first[1]));
+        Assert.True(two.ReusedFiles >= 1 && two.NewBytes < 1 << 20, $"{two}");
+        string table = one.Manifest.Files.Single(file => file.Role == SnapshotFileRole.Table).Sha256;
+        Assert.DoesNotContain(sent, happened => happened.Name.EndsWith(table, StringComparison.Ordinal));
+        Assert.Equal(house.Describe(), await house.RestoreAndDescribeAsync(two.Id));
+        Assert.True((await house.Backups.VerifyAsync(
+            two.Id, BackupVerification.Checksums, null, null, default)).Passed);
+
+        // Calls that send a file without its digest, and all that do.
+        int[] Count() =>
+        [
+            sent.Count(happened => happened is { Primitive: "put-file", After: false, Name: "" }),
+            sent.Count(happened => happened is { Primitive: "put-file", After: false }),
+        ];
+    }
+
+    [Fact]
+    public async Task A_new_file_that_stands_there_cut_is_put_anew()
+    {
+        await using BackupHouse house = await BackupHouse.OpenAsync();
+        await house.FillAsync(1);
+        BackupManifest manifest = (await house.CreateAsync()).Manifest;
+        string current = house.ObjectOf(manifest, "CURRENT");
+        await File.WriteAllTextAsync(current, "MANI");
+
+        BackupResult next = await house.CreateAsync();
+
+        Assert.Equal(1, next.MendedFiles);
+        Assert.Equal(house.Describe(), await house.RestoreAndDescribeAsync(manifest.Id));
     }
 
     [Fact]

@@ -128,6 +128,44 @@ public sealed class PosixSharedStorageTests(ITestOutputHelper output) : SharedSt
         Assert.False(await shared.PutIfAbsentAsync("o/1", Bytes("1"), default));
     }
 
+    [Theory]
+    [InlineData("nothing")]
+    [InlineData("the first half")]
+    [InlineData("all of it")]
+    [InlineData("another first half")]
+    [InlineData("a torn end")]
+    [InlineData("more than all of it")]
+    [InlineData("an object")]
+    public async Task A_new_file_whose_sending_was_cut_is_continued_from_what_is_the_same_there(string left)
+    {
+        const int Size = (3 << 20) + 5;
+        ISharedStorage shared = await OpenAsync();
+        (string path, byte[] content, string sha256) = LocalFile(Size);
+        RocksDb.Files.FileStatus status = RocksDb.Files.LocalFiles.GetStatus(path);
+        string part = Path.Combine(
+            Place, ".tmp", $"{status.Device:x}-{status.Inode:x}-{status.Bytes:x}-{status.ModifiedNs:x}.part");
+        byte[] torn = [.. content[..(2 << 20)], .. new byte[1 << 19]];
+        await File.WriteAllBytesAsync(part, left switch
+        {
+            "nothing" => [],
+            "the first half" => content[..(3 << 19)],
+            "another first half" => new byte[3 << 19],
+            "a torn end" => torn,
+            "more than all of it" => [.. content, 1, 2, 3],
+            _ => content,
+        });
+        string former = Path.Combine(Place, "former");
+        Assert.True(left != "an object" || RocksDb.Files.LocalFiles.TryCreateHardLink(part, former, out _));
+
+        SentFile sent = await shared.PutNewFileAsync(
+            digest => "o/" + digest, new FileToSend(path, Size, ""), default);
+
+        Assert.Equal(new SentFile(sha256, IsNew: true), sent);
+        Assert.Equal(content, await shared.TryReadAsync("o/" + sha256, default));
+        Assert.Empty(Directory.GetFiles(Path.Combine(Place, ".tmp")));
+        Assert.True(left != "an object" || RocksDb.Files.LocalFiles.GetStatus(former).LinkCount == 1);
+    }
+
     [Fact]
     public async Task A_directory_that_was_unmounted_is_unavailable_and_nothing_begins_afresh_in_its_place()
     {

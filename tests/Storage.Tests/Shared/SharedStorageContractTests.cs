@@ -182,6 +182,34 @@ public abstract class SharedStorageContractTests : IDisposable
         Assert.Null(await shared.TryReadAsync("o/1", default));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1000)]
+    [InlineData(1 << 20)]
+    [InlineData((5 << 20) + 7)]
+    public async Task A_new_file_is_named_by_the_digest_that_is_found_while_it_is_sent(int bytes)
+    {
+        ISharedStorage shared = await OpenAsync();
+        (string path, byte[] content, string sha256) = LocalFile(bytes);
+        Sum progress = new();
+        FileToSend file = new(path, bytes, "");
+
+        SentFile sent = await shared.PutNewFileAsync(
+            digest => "o/" + digest, file with { Progress = progress }, default);
+        SentFile again = await shared.PutNewFileAsync(digest => "o/" + digest, file, default);
+        StorageException longer = await Assert.ThrowsAsync<StorageException>(
+            () => shared.PutNewFileAsync(_ => "o/longer", file with { Bytes = bytes + 1 }, default));
+        File.AppendAllText(path, "more");
+        StorageException shorter = await Assert.ThrowsAsync<StorageException>(
+            () => shared.PutNewFileAsync(_ => "o/shorter", file, default));
+
+        Assert.Equal((new SentFile(sha256, true), new SentFile(sha256, false)), (sent, again));
+        Assert.Equal(content, await shared.TryReadAsync("o/" + sha256, default));
+        Assert.Equal(bytes, progress.Total);
+        Assert.Equal((FailureKind.Corruption, FailureKind.Corruption), (longer.Kind, shorter.Kind));
+        Assert.Equal([sha256], (await shared.ListAsync("o", default)).Select(entry => entry.Name));
+    }
+
     [Fact]
     public async Task Fetching_an_object_that_is_not_there_says_so()
     {

@@ -34,6 +34,21 @@ public sealed partial class LocalStore
         return new TransactionReads(values, new Sequence(snapshot.Sequence), hooks.Life);
     }
 
+    /// <summary>Reads a page of a range as of one moment, for a commit that is sent whole. Blocking.</summary>
+    /// <remarks>From the first one on the store remembers the keys of its writes whole, up to
+    /// <see cref="StorageOptions.TransactionWindowBytes"/>: only so can it tell that one has appeared in a
+    /// range.</remarks>
+    /// <param name="request">As for <see cref="Scan"/>.</param>
+    /// <param name="life">As <see cref="TransactionReads.Life"/>.</param>
+    /// <exception cref="StorageException">As <see cref="Scan"/>.</exception>
+    public ScanPage ScanForCommit(ScanRequest request, out Guid life)
+    {
+        StoreHooks hooks = HooksWithWindow();
+        FollowRanges(hooks); // Before the view is taken, so that nothing after it is missed.
+        life = hooks.Life;
+        return Scan(request);
+    }
+
     /// <summary>
     /// Commits reads and writes that were gathered elsewhere: all writes are applied in one atomic step if nothing
     /// that was read was written since, otherwise nothing. Asked for again with the same id it answers as before.
@@ -47,8 +62,10 @@ public sealed partial class LocalStore
         ArgumentNullException.ThrowIfNull(commit);
         CheckReads(commit);
         StoreHooks hooks = HooksWithWindow();
-        ulong oldest = commit.Reads.Count == 0 ? 0 : commit.Reads.Min(read => read.Sequence.Value);
-        bool sameLife = commit.Reads.Count == 0 && !commit.IsRepeated || commit.Life == hooks.Life;
+        IReadOnlyList<RangeRead> ranges = commit.Ranges ?? [];
+        ulong oldest = commit.Reads.Select(read => read.Sequence.Value)
+            .Concat(ranges.Select(range => range.Sequence.Value)).DefaultIfEmpty().Min();
+        bool sameLife = (!commit.HasReads && !commit.IsRepeated) || commit.Life == hooks.Life;
         if (commit.IsRepeated && (!sameLife || hooks.Commits.MayHaveForgotten(commit.Id, oldest)))
         {
             throw Unknown(commit, sameLife ? "too many came after it" : "the store was opened again since", null);
@@ -56,12 +73,19 @@ public sealed partial class LocalStore
 
         if (!sameLife)
         {
-            KeyRead first = commit.Reads[0];
+            (string? family, ReadOnlyMemory<byte> key) = commit.Reads.Count > 0
+                ? (commit.Reads[0].ColumnFamily, commit.Reads[0].Key)
+                : (ranges[0].ColumnFamily, ranges[0].From);
             return new CommitResult(false, LastAcknowledged, new TransactionConflict(
-                ConflictKind.TooOld, first.ColumnFamily ?? DefaultColumnFamily, first.Key)
+                ConflictKind.TooOld, family ?? DefaultColumnFamily, key)
             {
                 Written = LastAcknowledged,
             });
+        }
+
+        if (ranges.Count > 0)
+        {
+            FollowRanges(hooks); // Ranges that no scan for a commit has read are too old for what begins here.
         }
 
         Task<CommitResult> outcome = hooks.Commits.GetOrBegin(
@@ -90,7 +114,7 @@ public sealed partial class LocalStore
     private async Task<CommitResult> ApplyAsync(
         StoreHooks hooks, ReadSetCommit commit, CancellationToken cancellationToken)
     {
-        ReadSetCheck check = new(hooks, commit.Reads);
+        ReadSetCheck check = new(hooks, commit.Reads, commit.Ranges ?? []);
         WriteRequest request = new(commit.Operations, null, commit.Durability) { Check = check };
         WriteResult result = hooks.IsLocking
             ? await WriteRespectingLocksAsync(request, cancellationToken).ConfigureAwait(false)
@@ -107,6 +131,17 @@ public sealed partial class LocalStore
             if (CheckKeyLength(commit.Reads[i].Key.Length, "read", i) is { } refusal)
             {
                 throw refusal;
+            }
+        }
+
+        foreach (RangeRead range in commit.Ranges ?? [])
+        {
+            if (range.From.Length > MaxKeyBytes + 1 || range.To.Length > MaxKeyBytes + 1)
+            {
+                throw new StorageException(FailureKind.InvalidArgument,
+                    $"A commit to {Label} was refused: it depends on a range with bounds of {range.From.Length} and " +
+                    $"{range.To.Length} bytes; bounds have at most {MaxKeyBytes + 1}. Nothing was applied; use " +
+                    "bounds that are keys, or one byte behind one.");
             }
         }
     }

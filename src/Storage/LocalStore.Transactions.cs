@@ -158,7 +158,8 @@ public sealed partial class LocalStore
     /// </summary>
     internal void NoteWrittenBeside() => _hooks?.NoteWrittenBeside(_database.LatestSequence);
 
-    /// <summary>From here on what is written into ranges is remembered, for transactions that remove one.</summary>
+    /// <summary>From here on what is written into ranges is remembered, for transactions that remove or read
+    /// one.</summary>
     internal void FollowRanges(StoreHooks hooks)
     {
         if (!hooks.HasRecentWrites)

@@ -59,7 +59,7 @@ internal sealed class TransactionCheck(StoreHooks hooks, TransactionChanges chan
 
         foreach ((FamilyChanges family, OwnRange range) in changes.Ranges())
         {
-            if (hooks.FindConflict(family, range) is { } conflict)
+            if (hooks.FindConflict(family.Family.Id, family.Name, range) is { } conflict)
             {
                 Conflict = conflict with { Transaction = id };
                 return false;
@@ -71,7 +71,8 @@ internal sealed class TransactionCheck(StoreHooks hooks, TransactionChanges chan
 }
 
 /// <summary>The commit of reads and writes that were gathered elsewhere.</summary>
-internal sealed class ReadSetCheck(StoreHooks hooks, IReadOnlyList<KeyRead> reads) : CommitCheck
+internal sealed class ReadSetCheck(
+    StoreHooks hooks, IReadOnlyList<KeyRead> reads, IReadOnlyList<RangeRead> ranges) : CommitCheck
 {
     public override bool Passes(WriteGroup group, IWriteView view)
     {
@@ -81,6 +82,18 @@ internal sealed class ReadSetCheck(StoreHooks hooks, IReadOnlyList<KeyRead> read
             KeyRead read = reads[i];
             FamilyKey key = new(view.Family(read.ColumnFamily).Id, read.Key);
             if (hooks.FindConflict(key, read.ColumnFamily, read.Sequence.Value) is { } conflict)
+            {
+                Conflict = conflict;
+                return false;
+            }
+        }
+
+        for (int i = 0; i < ranges.Count; i++)
+        {
+            RangeRead range = ranges[i];
+            uint family = view.Family(range.ColumnFamily).Id;
+            OwnRange seen = new(range.From, range.To, range.Sequence.Value);
+            if (hooks.FindConflict(family, range.ColumnFamily, seen) is { } conflict)
             {
                 Conflict = conflict;
                 return false;

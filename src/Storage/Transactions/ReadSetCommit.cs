@@ -8,6 +8,15 @@ namespace Branching.Storage.Transactions;
 /// <param name="Sequence">The sequence at which it was read: the commit is refused if it was written after it.</param>
 public readonly record struct KeyRead(string? ColumnFamily, ReadOnlyMemory<byte> Key, Sequence Sequence);
 
+/// <summary>A range that a commit depends on.</summary>
+/// <param name="ColumnFamily">The column family, or <see langword="null"/> for the default one.</param>
+/// <param name="From">Its first key, up to one byte longer than a key; empty: the beginning of the family.</param>
+/// <param name="To">The first key behind it, up to one byte longer than a key; empty: the family's end.</param>
+/// <param name="Sequence">The sequence at which it was read: the commit is refused if anything in it was written
+/// after it.</param>
+public readonly record struct RangeRead(
+    string? ColumnFamily, ReadOnlyMemory<byte> From, ReadOnlyMemory<byte> To, Sequence Sequence);
+
 /// <summary>
 /// A transaction whose reads and writes were gathered elsewhere, without anything held in the store meanwhile.
 /// </summary>
@@ -17,13 +26,21 @@ public readonly record struct KeyRead(string? ColumnFamily, ReadOnlyMemory<byte>
 /// <param name="Operations">What is written; none: only the reads are checked.</param>
 /// <param name="Durability">What the answer promises.</param>
 /// <param name="IsRepeated">Whether it was sent before and no answer came.</param>
+/// <param name="Ranges">Ranges in which nothing must have been written since, of scans by
+/// <see cref="LocalStore.ScanForCommit"/>; <see langword="null"/>: none. Each one costs the writer a look at every key
+/// that it remembers.</param>
 public sealed record ReadSetCommit(
     Guid Id,
     Guid Life,
     IReadOnlyList<KeyRead> Reads,
     IReadOnlyList<WriteOperation> Operations,
     Durability Durability = Durability.Sync,
-    bool IsRepeated = false);
+    bool IsRepeated = false,
+    IReadOnlyList<RangeRead>? Ranges = null)
+{
+    /// <summary>Whether it depends on anything.</summary>
+    internal bool HasReads => Reads.Count > 0 || Ranges is { Count: > 0 };
+}
 
 /// <summary>Values of one moment, with what a later commit needs to depend on them.</summary>
 /// <param name="Values">One entry for each key, in order; <see langword="null"/> where the key is absent.</param>

@@ -1,13 +1,13 @@
 namespace Branching.Storage.Transactions;
 
 /// <summary>
-/// The keys that were written last, whole and in order of the writes: how a transaction that removes a range learns
-/// what others wrote into it, which a <see cref="WriteWindow"/> of hashes cannot say.
+/// The keys that were written last, whole and in order of the writes: how a transaction that removes a range, or
+/// depends on one, learns what others wrote into it, which a <see cref="WriteWindow"/> of hashes cannot say.
 /// </summary>
 /// <remarks>
-/// A store has one from the first transaction on that removes a range. It is bounded by bytes; what it forgot makes it
-/// answer <see cref="WindowAnswer.Forgotten"/> for moments before. Looking costs a comparison for each key it holds.
-/// Thread-safe.
+/// A store has one from the first transaction on that removes or reads a range. It is bounded by bytes; what it forgot
+/// makes it answer <see cref="WindowAnswer.Forgotten"/> for moments before. Looking costs a comparison for each key it
+/// holds, and nothing when nothing was written since. Thread-safe.
 /// </remarks>
 internal sealed class RecentWrites
 {
@@ -19,6 +19,7 @@ internal sealed class RecentWrites
     private readonly long _capacity;
     private long _bytes;
     private ulong _floor;
+    private ulong _newest;
 
     /// <summary>Nothing, and nothing is known of writes up to <paramref name="floor"/>.</summary>
     /// <param name="bytes">How much it holds, about.</param>
@@ -62,6 +63,11 @@ internal sealed class RecentWrites
                 return WindowAnswer.Forgotten;
             }
 
+            if (range.Since >= _newest)
+            {
+                return WindowAnswer.Unchanged; // Nothing at all was written since.
+            }
+
             foreach (Entry entry in _entries)
             {
                 if (entry.Sequence > range.Since && entry.Family == family && entry.Meets(range))
@@ -81,6 +87,7 @@ internal sealed class RecentWrites
         lock (_lock)
         {
             _entries.Enqueue(entry);
+            _newest = Math.Max(_newest, entry.Sequence);
             _bytes += entry.Bytes;
             while (_bytes > _capacity)
             {
@@ -97,6 +104,6 @@ internal sealed class RecentWrites
 
         public bool Meets(OwnRange range) => To is null
             ? range.Covers(Key)
-            : Key.AsSpan().SequenceCompareTo(range.To.Span) < 0 && range.From.Span.SequenceCompareTo(To) < 0;
+            : range.EndsBehind(Key) && range.From.Span.SequenceCompareTo(To) < 0;
     }
 }

@@ -174,12 +174,11 @@ internal sealed class StoreHooks
         return Conflict(answer, familyName, key.Key, written);
     }
 
-    /// <summary>What others wrote into a range that a transaction removes, if anything.</summary>
-    public TransactionConflict? FindConflict(FamilyChanges family, OwnRange range)
+    /// <summary>What others wrote into a range that a transaction removes or depends on, if anything.</summary>
+    public TransactionConflict? FindConflict(uint family, string? familyName, OwnRange range)
     {
-        WindowAnswer answer = _recent!.Check(
-            family.Family.Id, range, out ReadOnlyMemory<byte> key, out ulong written);
-        return Conflict(answer, family.Name, answer == WindowAnswer.Written ? key : range.From, written);
+        WindowAnswer answer = _recent!.Check(family, range, out ReadOnlyMemory<byte> key, out ulong written);
+        return Conflict(answer, familyName, answer == WindowAnswer.Written ? key : range.From, written);
     }
 
     /// <summary>Throws when a family was dropped, also when one of its name was created again.</summary>

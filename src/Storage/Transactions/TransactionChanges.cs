@@ -55,16 +55,18 @@ internal sealed class KeyChange(ReadOnlyMemory<byte> key, bool exists, ReadOnlyM
 internal sealed record PendingMerge(
     PendingMerge? Before, ReadOnlyMemory<byte> Operand, TimeSpan TimeToLive, long Bytes);
 
-/// <summary>A range that a transaction removes.</summary>
+/// <summary>A range that a transaction removes, or depends on.</summary>
 /// <param name="From">Its first key; owned.</param>
-/// <param name="To">The first key behind it; owned.</param>
+/// <param name="To">The first key behind it; owned. Empty, as of no range that is removed: the family's end.</param>
 /// <param name="Since">A sequence at which the transaction saw it.</param>
 internal sealed record OwnRange(ReadOnlyMemory<byte> From, ReadOnlyMemory<byte> To, ulong Since)
 {
     public long Bytes => From.Length + To.Length;
 
     public bool Covers(ReadOnlySpan<byte> key) =>
-        key.SequenceCompareTo(From.Span) >= 0 && key.SequenceCompareTo(To.Span) < 0;
+        key.SequenceCompareTo(From.Span) >= 0 && EndsBehind(key);
+
+    public bool EndsBehind(ReadOnlySpan<byte> key) => To.IsEmpty || key.SequenceCompareTo(To.Span) < 0;
 }
 
 /// <summary>What a transaction wrote in one column family, in key order.</summary>

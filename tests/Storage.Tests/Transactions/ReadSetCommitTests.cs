@@ -37,6 +37,52 @@ public sealed class ReadSetCommitTests
         Assert.Null(test.Get("b"));
     }
 
+    [Theory]
+    [InlineData("b", true)]
+    [InlineData("bb", true)]
+    [InlineData("a", false)]
+    [InlineData("c", false)]
+    public async Task A_range_that_was_read_and_written_since_refuses_the_commit(string key, bool refuses)
+    {
+        await using TestStore test = new();
+        await test.WriteAsync(Put("b", "1"));
+        ScanRequest request = new(null, new KeyRange(Bytes("b"), Bytes("c")), false, 10, 1 << 20);
+        ScanPage page = test.Store.ScanForCommit(request, out Guid life);
+        await test.WriteAsync(Put(key, "theirs"));
+        ReadSetCommit commit = new(
+            Guid.NewGuid(), life, [], [Put("z", "mine")], Durability.Buffered,
+            Ranges: [new RangeRead(null, Bytes("b"), Bytes("c"), page.Sequence)]);
+
+        CommitResult result = await test.Store.CommitAsync(commit, CancellationToken.None);
+
+        Assert.Equal(!refuses, result.Committed);
+        Assert.Equal(refuses ? key : null, result.Conflict is { } conflict ? Text(conflict.Key) : null);
+        Assert.Equal(refuses ? null : "mine", test.Get("z"));
+    }
+
+    [Fact]
+    public async Task A_range_that_no_scan_for_a_commit_has_read_or_that_is_of_another_opening_is_too_old()
+    {
+        await using TestStore test = new();
+        await test.WriteAsync(Put("b", "1"));
+        TransactionReads reads = test.Store.ReadForCommit([]);
+        await test.WriteAsync(Put("c", "1"));
+        ReadSetCommit commit = new(
+            Guid.NewGuid(), reads.Life, [], [Put("z", "mine")], Durability.Buffered,
+            Ranges: [new RangeRead(null, Bytes("b"), default, reads.Sequence)]);
+
+        CommitResult unread = await test.Store.CommitAsync(commit, CancellationToken.None);
+        await test.ReopenAsync();
+        CommitResult reopened = await test.Store.CommitAsync(commit, CancellationToken.None);
+        StorageException malformed = await Assert.ThrowsAsync<StorageException>(() => test.Store.CommitAsync(
+            commit with { Ranges = [new RangeRead(null, new byte[65_538], default, default)] },
+            CancellationToken.None));
+
+        Assert.Equal(
+            (ConflictKind.TooOld, ConflictKind.TooOld), (unread.Conflict!.Kind, reopened.Conflict!.Kind));
+        Assert.Equal(FailureKind.InvalidArgument, malformed.Kind);
+    }
+
     [Fact]
     public async Task Sent_again_after_a_lost_answer_the_same_answer_comes_and_nothing_is_applied_twice()
     {

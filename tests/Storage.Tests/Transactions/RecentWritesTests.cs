@@ -31,6 +31,19 @@ public sealed class RecentWritesTests
     }
 
     [Fact]
+    public void A_range_without_an_end_is_met_by_everything_behind_its_beginning()
+    {
+        RecentWrites writes = new(1 << 20, floor: 10);
+        writes.Mark(1, "b"u8, 12);
+        writes.MarkRange(1, "x"u8, "y"u8, 13);
+
+        Assert.Equal(WindowAnswer.Written, Ask(writes, 1, "", "", since: 11).Answer);
+        Assert.Equal(WindowAnswer.Written, Ask(writes, 1, "b", "", since: 11).Answer);
+        Assert.Equal(WindowAnswer.Written, Ask(writes, 1, "c", "", since: 12).Answer);
+        Assert.Equal(WindowAnswer.Unchanged, Ask(writes, 1, "y", "", since: 11).Answer);
+    }
+
+    [Fact]
     public void What_no_longer_fits_is_forgotten_up_to_its_sequence()
     {
         RecentWrites writes = new(bytes: 1000, floor: 0);

@@ -245,6 +245,8 @@ public readonly record struct KeyRange(
 /// <param name="Continuation">Empty, or what the page before answered.</param>
 /// <param name="ColumnFamily">The column family; null is the default one.</param>
 /// <param name="Offset">Entries passed over at the beginning, 0 or more; ignored with a continuation.</param>
+/// <param name="ForTransaction">Whether a commit is to depend on it: the answer has a token then, and from here on the
+/// store remembers the keys that are written. <see cref="OptimisticTransaction"/> does it for clients.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.scan-request")]
@@ -255,7 +257,8 @@ public sealed record ScanRequest(
     [property: Id(3)] bool KeysOnly = false,
     [property: Id(4)] ReadOnlyMemory<byte> Continuation = default,
     [property: Id(5)] string? ColumnFamily = null,
-    [property: Id(6)] long Offset = 0);
+    [property: Id(6)] long Offset = 0,
+    [property: Id(7)] bool ForTransaction = false);
 
 /// <summary>A key with its value.</summary>
 [GenerateSerializer]
@@ -269,12 +272,16 @@ public readonly record struct Entry(
 /// <param name="Entries">In the order of the scan.</param>
 /// <param name="Continuation">Empty at the end of the range; else the token for the next page, good for this store and
 /// range only.</param>
+/// <param name="Sequence">The sequence at which the page was read; 0 when the node is older and does not say.</param>
+/// <param name="Token">As of <see cref="TransactionReadResponse"/>; empty unless it was asked for.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.scan-response")]
 public sealed record ScanResponse(
     [property: Id(0)] IReadOnlyList<Entry> Entries,
-    [property: Id(1)] ReadOnlyMemory<byte> Continuation);
+    [property: Id(1)] ReadOnlyMemory<byte> Continuation,
+    [property: Id(2)] ulong Sequence = 0,
+    [property: Id(3)] ReadOnlyMemory<byte> Token = default);
 
 /// <summary>Asks for a whole range as a stream of pages, all as of one moment.</summary>
 /// <param name="Range">The keys wanted.</param>

@@ -7,12 +7,13 @@ namespace Branching.Grains;
 /// <remarks>
 /// Each read shows the newest committed value and remembers its sequence; a key is read once, later reads of it answer
 /// the same, and its own writes are seen. The commit is applied only if none of the keys that were read, absent ones
-/// included, was written since: committed transactions are serializable as far as they read by key. Before the commit
-/// two reads may belong to different moments; a transaction that saw such a mixture is refused, so do nothing outside
-/// of the store that depends on reads before the commit. Ranges take no part: what <see cref="IStoreGrain.ScanAsync"/>
-/// shows is not checked.
+/// included, and nothing in the ranges that were read was written since: committed transactions are serializable.
+/// Before the commit two reads may belong to different moments; a transaction that saw such a mixture is refused, so do
+/// nothing outside of the store that depends on reads before the commit. Only what is read through the transaction is
+/// checked, not what <see cref="IStoreGrain.ScanAsync"/> or another read of the store shows beside it; and a key that
+/// expires is not written by that.
 /// </remarks>
-public sealed class OptimisticTransaction
+public sealed partial class OptimisticTransaction
 {
     private const int SendAttempts = 5;
 
@@ -40,6 +41,12 @@ public sealed class OptimisticTransaction
 
     /// <summary>Keys read from the store.</summary>
     public int ReadCount => _reads.Count;
+
+    /// <summary>Whether a key was read by itself, and not only a range that it is in.</summary>
+    /// <param name="key">1 to 65,536 bytes.</param>
+    /// <param name="columnFamily">The column family; null is the default one.</param>
+    public bool HasRead(ReadOnlyMemory<byte> key, string? columnFamily = null) =>
+        _reads.ContainsKey(new StoreKey(key, columnFamily));
 
     /// <summary>Runs a body as a transaction and commits it; runs it again when it lost.</summary>
     /// <typeparam name="T">What the body answers.</typeparam>
@@ -187,7 +194,8 @@ public sealed class OptimisticTransaction
             _token,
             [.. _reads.Select(read => new TransactionRead(read.Key.Key, read.Value.Sequence, read.Key.ColumnFamily))],
             [.. _writes.Values],
-            Durability);
+            Durability,
+            Ranges: _ranges.Count == 0 ? null : RangesRead());
         for (int attempt = 1; ; attempt++)
         {
             try
@@ -252,9 +260,11 @@ public sealed class OptimisticTransaction
         public static StoreKeyComparer Instance { get; } = new();
 
         // The default family has a name and may also be left out; both are the same key.
+        public static bool IsSameFamily(string? x, string? y) =>
+            string.Equals(x ?? Default, y ?? Default, StringComparison.Ordinal);
+
         public bool Equals(StoreKey x, StoreKey y) =>
-            string.Equals(x.ColumnFamily ?? Default, y.ColumnFamily ?? Default, StringComparison.Ordinal)
-                && x.Key.Span.SequenceEqual(y.Key.Span);
+            IsSameFamily(x.ColumnFamily, y.ColumnFamily) && x.Key.Span.SequenceEqual(y.Key.Span);
 
         public int GetHashCode(StoreKey obj)
         {

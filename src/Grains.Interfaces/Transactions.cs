@@ -43,6 +43,21 @@ public readonly record struct TransactionRead(
     [property: Id(1)] ulong Sequence,
     [property: Id(2)] string? ColumnFamily = null);
 
+/// <summary>A range on which a commit depends.</summary>
+/// <param name="From">Its first key, at most 65,537 bytes; empty: the beginning of the family.</param>
+/// <param name="To">The first key behind it, at most 65,537 bytes; empty: the family's end.</param>
+/// <param name="Sequence">The sequence at which it was read; the commit is refused if anything in it was written after
+/// that.</param>
+/// <param name="ColumnFamily">The column family; null is the default one.</param>
+[GenerateSerializer]
+[Immutable]
+[Alias("branching.transaction-range")]
+public readonly record struct TransactionRange(
+    [property: Id(0)] ReadOnlyMemory<byte> From,
+    [property: Id(1)] ReadOnlyMemory<byte> To,
+    [property: Id(2)] ulong Sequence,
+    [property: Id(3)] string? ColumnFamily = null);
+
 /// <summary>A transaction whole: applied in one atomic step if nothing it read was written since, else not at
 /// all.</summary>
 /// <param name="Id">Chosen by the client, once for each commit: sent again after a lost answer, the same answer
@@ -52,6 +67,8 @@ public readonly record struct TransactionRead(
 /// <param name="Operations">What is written; none: only the reads are checked.</param>
 /// <param name="Durability">When the answer is given.</param>
 /// <param name="IsRepeated">Whether it was sent before without an answer.</param>
+/// <param name="Ranges">Ranges in which nothing must have been written since, at most
+/// <see cref="OptimisticTransaction.MaxRanges"/>. Null or empty: none.</param>
 [GenerateSerializer]
 [Immutable]
 [Alias("branching.commit-request")]
@@ -61,7 +78,8 @@ public sealed record CommitRequest(
     [property: Id(2)] IReadOnlyList<TransactionRead> Reads,
     [property: Id(3)] IReadOnlyList<WriteOperation> Operations,
     [property: Id(4)] WriteDurability Durability = WriteDurability.Sync,
-    [property: Id(5)] bool IsRepeated = false);
+    [property: Id(5)] bool IsRepeated = false,
+    [property: Id(6)] IReadOnlyList<TransactionRange>? Ranges = null);
 
 /// <summary>Why a commit was refused.</summary>
 public enum CommitConflictKind

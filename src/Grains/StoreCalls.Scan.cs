@@ -33,7 +33,14 @@ internal sealed partial class StoreCalls
                 resumes ? Continuation.Parse(request.Continuation, here).LastKey : default,
                 resumes,
                 request.Offset);
-            return self.Answer(await Task.Run(() => branch.Store.Scan(scan), cancellationToken), here);
+            if (!request.ForTransaction)
+            {
+                return self.Answer(await Task.Run(() => branch.Store.Scan(scan), cancellationToken), here);
+            }
+
+            Guid life = Guid.Empty;
+            ScanPage page = await Task.Run(() => branch.Store.ScanForCommit(scan, out life), cancellationToken);
+            return self.Answer(page, here) with { Token = TokenOf(branch, life) };
         },
         cancellationToken);
 
@@ -163,7 +170,8 @@ internal sealed partial class StoreCalls
         bool more = page.HasMore || count < page.Entries.Count;
         return new ScanResponse(
             ToEntries(page.Entries, count),
-            more ? (here with { LastKey = page.Entries[count - 1].Key }).ToBytes() : default);
+            more ? (here with { LastKey = page.Entries[count - 1].Key }).ToBytes() : default,
+            page.Sequence.Value);
     }
 
     // Storage ends a page with the entry that reaches the limit; an answer ends before the entry that would pass it.

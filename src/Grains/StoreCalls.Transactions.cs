@@ -19,10 +19,8 @@ internal sealed partial class StoreCalls
             (string? ColumnFamily, ReadOnlyMemory<byte> Key)[] keys =
                 [.. request.Keys.Select(key => (key.ColumnFamily, key.Key))];
             TransactionReads reads = await Task.Run(() => branch.Store.ReadForCommit(keys), cancellationToken);
-            TransactionToken token = new(
-                branch.Database.Id, branch.Database.Epoch, branch.Lease.Branch.Id, reads.Life);
             return new TransactionReadResponse(
-                self.Answer(reads.Values).Values, reads.Sequence.Value, token.ToBytes());
+                self.Answer(reads.Values).Values, reads.Sequence.Value, TokenOf(branch, reads.Life));
         },
         cancellationToken);
 
@@ -45,6 +43,9 @@ internal sealed partial class StoreCalls
         },
         cancellationToken);
 
+    private static byte[] TokenOf(OpenBranch branch, Guid life) => new TransactionToken(
+        branch.Database.Id, branch.Database.Epoch, branch.Lease.Branch.Id, life).ToBytes();
+
     private static ReadSetCommit ToStorage(CommitRequest? request, OpenBranch branch)
     {
         GrainFailure.ThrowIfMissing(request?.Reads, "The list of reads");
@@ -52,6 +53,12 @@ internal sealed partial class StoreCalls
         if (request.Reads.Count + request.Operations.Count is var count && count > MaxItems)
         {
             GrainFailure.ThrowIfOutside(count, MaxItems, "The number of reads and operations of a commit");
+        }
+
+        if (request.Ranges is { Count: > OptimisticTransaction.MaxRanges } ranges)
+        {
+            GrainFailure.ThrowIfOutside(
+                ranges.Count, OptimisticTransaction.MaxRanges, "The number of ranges of a commit");
         }
 
         TransactionToken token = TransactionToken.Parse(
@@ -67,7 +74,9 @@ internal sealed partial class StoreCalls
                 ? []
                 : ToStorage(new WriteRequest(request.Operations)).Operations,
             (Durability)(int)request.Durability,
-            request.IsRepeated);
+            request.IsRepeated,
+            [.. (request.Ranges ?? []).Select(range => new RangeRead(
+                range.ColumnFamily, range.From, range.To, new Sequence(range.Sequence)))]);
     }
 
     private static CommitConflict? ToWire(TransactionConflict? conflict) => conflict is null

@@ -17,7 +17,10 @@ internal static class ShellCatalog
     [
         new("use", "use [DATABASE[/BRANCH]]", "Go to a database and branch; without one, say where you are."),
         new("branch", "branch [NAME]", "Go to another branch of this database; without one, say where you are."),
-        new("begin", "begin", "Begin a transaction: get, put and delete belong to it until it ends.", Changes: true),
+        new(
+            "begin", "begin",
+            "Begin a transaction: get, exists, scan, count, put and delete belong to it until it ends.",
+            Changes: true),
         new("commit", "commit", "Apply the transaction's writes all together, unless what it read has changed.",
             Changes: true),
         new("rollback", "rollback", "Forget the transaction's writes."),
@@ -56,7 +59,12 @@ internal static class ShellCatalog
 
     /// <summary>Commands that belong to a transaction while one is open.</summary>
     public static IReadOnlySet<string> Transactional { get; } =
-        new HashSet<string>(["get", "put", "delete"], StringComparer.Ordinal);
+        new HashSet<string>(["get", "exists", "scan", "count", "put", "delete"], StringComparer.Ordinal);
+
+    /// <summary>Why a command does not belong to a transaction.</summary>
+    public static string WhyOutside(string path) => _reading.Contains(path)
+        ? "its commit could not check what that shows"
+        : "what that does happens at once, and no rollback would take it back";
 
     // Whatever is not named here counts as changing something: a new command is refused by a read-only shell until
     // somebody has thought about it.

@@ -86,8 +86,16 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
         {
             throw new UserError(
                 ExitCode.Usage,
-                $"{resolved.Path} does not belong to a transaction, and one is open",
-                "commit or rollback first");
+                $"{resolved.Path} does not belong to a transaction, and one is open: "
+                    + ShellCatalog.WhyOutside(resolved.Path),
+                "commit or rollback first; inside of it there are get, exists, scan, count, put and delete");
+        }
+
+        if (!isHelp && state.Transaction is not null && AsksForLife(resolved))
+        {
+            throw new UserError(
+                ExitCode.Usage, "how long a key will live is not known inside a transaction",
+                "leave --ttl out, or commit or rollback first");
         }
 
         int exitCode = await CommandLine.RunInsideAsync(resolved.Arguments, host, cancellationToken);
@@ -103,6 +111,10 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
 
         return exitCode;
     }
+
+    private static bool AsksForLife(ResolvedCommand resolved) => resolved.Path == "get"
+        && resolved.Command.Options.Any(
+            option => option.Name == "--ttl" && resolved.Parsed.GetResult(option) is { Implicit: false });
 
     private static UserError ReadOnly(string what) => new(
         ExitCode.Refused,
@@ -161,7 +173,8 @@ internal sealed class ShellExecutor(ShellState state, IReadOnlyList<string> hist
 
         state.Transaction = new ShellTransaction(
             state.Session.Grains, state.RequireDatabase(), state.Branch, state.RequireStore());
-        invocation.Note("began a transaction; get, put and delete belong to it until commit or rollback");
+        invocation.Note(
+            "began a transaction; get, exists, scan, count, put and delete belong to it until commit or rollback");
         return ExitCode.Ok;
     }
 

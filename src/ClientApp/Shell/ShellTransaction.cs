@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using Branching.ClientApp.Commands;
 using Branching.Grains;
 
@@ -7,9 +8,11 @@ namespace Branching.ClientApp.Shell;
 /// <summary>
 /// A transaction of the shell on one branch. Commands reach the grains through <see cref="Grains"/>, where the reads
 /// and writes of that branch go through an <see cref="OptimisticTransaction"/>; so every option of <c>get</c>,
-/// <c>put</c> and <c>delete</c> but <c>get --ttl</c> works inside one, and its commit is refused when a key it read was
-/// written since, also when the key has its former value again.
+/// <c>exists</c>, <c>scan</c>, <c>count</c>, <c>put</c> and <c>delete</c> but <c>get --ttl</c> works inside one, and
+/// its commit is refused when a key it read, or a range, was written since, also when the key has its former value
+/// again.
 /// </summary>
+/// <remarks><c>count --estimate</c> counts: what is estimated cannot be checked.</remarks>
 internal sealed class ShellTransaction
 {
     private readonly OptimisticTransaction _work;
@@ -49,16 +52,18 @@ internal sealed class ShellTransaction
         return answer.Conflict is { } conflict ? throw Refused(conflict) : answer;
     }
 
-    private static UserError Refused(CommitConflict conflict)
+    private UserError Refused(CommitConflict conflict)
     {
         string family = conflict.ColumnFamily == "default" ? "" : $" of column family {conflict.ColumnFamily}";
         string key = $"key '{ByteText.ToLine(conflict.Key.Span)}'{family}";
+        bool isRange = _work.RangeCount > 0 && !_work.HasRead(conflict.Key, conflict.ColumnFamily);
         string why = conflict.Kind switch
         {
-            CommitConflictKind.Written => $"{key} was written after the transaction read it",
+            CommitConflictKind.Written =>
+                $"{key} was written after the transaction read {(isRange ? "the range that it is in" : "it")}",
             CommitConflictKind.TooOld =>
-                $"so much was written since the transaction read {key} that the store no longer knows whether it " +
-                "has changed",
+                $"so much was written since the transaction read {(isRange ? $"the range from {key} on" : key)} that " +
+                "the store no longer knows whether it has changed",
             _ => $"another transaction holds {key}",
         };
         return new UserError(
@@ -73,19 +78,59 @@ internal sealed class ShellTransaction
                 => GetAsync(get.Key, get.ColumnFamily, cancellationToken),
             (nameof(IStoreGrain.WriteAsync), [WriteRequest write, CancellationToken cancellationToken])
                 => WriteAsync(write, cancellationToken),
-            (nameof(IStoreGrain.InspectAsync), _) => throw new UserError(
-                ExitCode.Usage, "how long a key will live is not known inside a transaction",
-                "leave --ttl out, or commit or rollback first"),
+            (nameof(IStoreGrain.ScanAsync), [ScanRequest scan, CancellationToken cancellationToken])
+                => ScanAsync(scan, cancellationToken),
+            (nameof(IStoreGrain.StreamAsync), [StreamRequest stream, CancellationToken cancellationToken])
+                => StreamAsync(stream, cancellationToken),
+            (nameof(IStoreGrain.CountAsync), [CountRequest count, CancellationToken cancellationToken])
+                => CountAsync(count, cancellationToken),
+            (nameof(IStoreGrain.InspectAsync), [InspectRequest inspect, CancellationToken cancellationToken])
+                => InspectAsync(inspect, cancellationToken),
             _ => call(),
         };
 #pragma warning restore CA2012
 
     private async ValueTask<GetResponse> GetAsync(
         ReadOnlyMemory<byte> key, string? columnFamily, CancellationToken cancellationToken)
+        => await ReadAsync(() => _work.GetAsync(key, columnFamily, cancellationToken));
+
+    private async ValueTask<ScanResponse> ScanAsync(ScanRequest request, CancellationToken cancellationToken)
+        => await ReadAsync(() => _work.ScanAsync(request, cancellationToken));
+
+    private async ValueTask<CountResponse> CountAsync(CountRequest request, CancellationToken cancellationToken)
+        => new(
+            await ReadAsync(() => _work.CountAsync(request.Range, request.ColumnFamily, cancellationToken)),
+            IsEstimate: false);
+
+    private async IAsyncEnumerable<IReadOnlyList<Entry>> StreamAsync(
+        StreamRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        const int PageEntries = 1000;
+        ScanRequest part = new(
+            request.Range, PageEntries, request.Reverse, request.KeysOnly, ColumnFamily: request.ColumnFamily,
+            Offset: request.Offset);
+        do
+        {
+            ScanResponse page = await ScanAsync(part, cancellationToken);
+            yield return page.Entries;
+            part = part with { Continuation = page.Continuation };
+        }
+        while (!part.Continuation.IsEmpty);
+    }
+
+    /// <summary>Whether keys exist and how long their values are; how long they live is left open.</summary>
+    private async ValueTask<InspectResponse> InspectAsync(InspectRequest request, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<GetResponse> found = await ReadAsync(() => _work.GetAsync(
+            [.. request.Keys.Select(key => new StoreKey(key, request.ColumnFamily))], cancellationToken));
+        return new InspectResponse([.. found.Select(one => new KeyInspection(one.Found, one.Value.Length))]);
+    }
+
+    private async Task<T> ReadAsync<T>(Func<Task<T>> read)
     {
         try
         {
-            return await _work.GetAsync(key, columnFamily, cancellationToken);
+            return await read();
         }
         catch (BranchingException e) when (e.Kind == FailureKind.TransactionConflict)
         {

@@ -243,6 +243,47 @@ public sealed class ShellTests : CliTest
     }
 
     [Fact]
+    public async Task Ranges_in_a_transaction_show_its_own_writes()
+    {
+        await SucceedAsync("create", "shop");
+        foreach (string fruit in (string[])["apple", "melon", "pear"])
+        {
+            await SucceedAsync("put", "shop", fruit, "1");
+        }
+
+        CliResult result = await SucceedAsync(
+            "shell", "shop", "-c",
+            "begin; put banana 2; delete melon; put pear + --append; scan; scan --reverse --limit 2 --keys-only; "
+            + "query --prefix a; count; count --estimate --from b; scan --offset 1 --limit 1; rollback; count");
+        CliResult some = await RunAsync("shell", "shop", "-c", "begin; delete melon; exists apple melon pear");
+
+        Assert.Equal(
+            "apple\t1\nbanana\t2\npear\t1+\npear\nbanana\napple\t1\n3\n2\nbanana\t2\n3\n", result.Output);
+        Assert.Equal("apple\t1\nmelon\t-\npear\t1\n", some.Output);
+    }
+
+    [Theory]
+    [InlineData("scan", "apple", "apple")]
+    [InlineData("count --prefix b", "banana", "banana")]
+    [InlineData("scan --limit 1", "aaa", "aaa")]
+    [InlineData("exists kiwi", "kiwi", null)]
+    [InlineData("scan --to b", "banana", "")]
+    [InlineData("count --prefix b", "cherry", "")]
+    public async Task A_key_written_into_a_range_that_a_transaction_read_is_a_conflict(
+        string reading, string key, string? inRange)
+    {
+        CliResult result = await RunBesideAsync(
+            [reading, "put pear 1"],
+            shop => shop.PutAsync(System.Text.Encoding.UTF8.GetBytes(key), "4"u8.ToArray()).AsTask());
+
+        string what = inRange is null ? "it" : "the range that it is in";
+        string refusal = $"key '{key}' was written after the transaction read {what}";
+        Assert.Equal(inRange?.Length != 0, result.Error.Contains(refusal, StringComparison.Ordinal));
+        string all = (await SucceedAsync("scan", "shop")).Output;
+        Assert.Equal(inRange?.Length == 0, all.Contains("pear\t1", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Writes_to_keys_that_a_transaction_did_not_read_are_no_conflict()
     {
         CliResult result = await RunBesideAsync(
@@ -296,14 +337,19 @@ public sealed class ShellTests : CliTest
         await SucceedAsync("create", "shop");
 
         CliResult open = await RunAsync("shell", "shop", "-c", "begin; put apple 1");
-        CliResult other = await RunAsync("shell", "shop", "-c", "begin; count");
+        CliResult other = await RunAsync("shell", "shop", "-c", "begin; take apple");
+        CliResult size = await RunAsync("shell", "shop", "-c", "begin; size");
         CliResult life = await RunAsync("shell", "shop", "-c", "begin; get apple --ttl");
         CliResult none = await RunAsync("shell", "shop", "-c", "commit");
 
         Assert.Equal(ExitCode.Precondition, open.ExitCode);
         Assert.Contains("1 write was not committed", open.Error, StringComparison.Ordinal);
         Assert.Equal(ExitCode.Usage, other.ExitCode);
-        Assert.Contains("count does not belong to a transaction", other.Error, StringComparison.Ordinal);
+        Assert.Contains("take does not belong to a transaction", other.Error, StringComparison.Ordinal);
+        Assert.Contains("no rollback would take it back", other.Error, StringComparison.Ordinal);
+        Assert.Contains("inside of it there are get, exists, scan, count", other.Error, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Usage, size.ExitCode);
+        Assert.Contains("could not check what that shows", size.Error, StringComparison.Ordinal);
         Assert.Equal(ExitCode.Usage, life.ExitCode);
         Assert.Contains("not known inside a transaction", life.Error, StringComparison.Ordinal);
         Assert.Equal(ExitCode.Usage, none.ExitCode);

@@ -126,7 +126,11 @@ public sealed partial class PosixSharedStorage
         int count = FileDigester.AppendNext(source, block.AsSpan(0, BlockBytes), hash);
         if (count == 0)
         {
-            partial.SetLength(at); // What was left beyond is none of this file.
+            if (partial.Length > at)
+            {
+                partial.SetLength(at); // What was left beyond is none of this file.
+            }
+
             return 0;
         }
 

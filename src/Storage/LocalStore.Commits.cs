@@ -17,6 +17,7 @@ public sealed partial class LocalStore
         }
 
         StoreHooks hooks = HooksWithWindow();
+        Guid life = hooks.Life; // Before any family is looked up, so that one dropped meanwhile is not missed.
         using ReadSnapshot snapshot = NewSnapshot();
         ReadOnlyMemory<byte>?[] values = new ReadOnlyMemory<byte>?[keys.Count];
         foreach (IGrouping<string?, int> family in Enumerable.Range(0, keys.Count)
@@ -31,7 +32,7 @@ public sealed partial class LocalStore
             }
         }
 
-        return new TransactionReads(values, new Sequence(snapshot.Sequence), hooks.Life);
+        return new TransactionReads(values, new Sequence(snapshot.Sequence), life);
     }
 
     /// <summary>Reads a page of a range as of one moment, for a commit that is sent whole. Blocking.</summary>
@@ -65,22 +66,15 @@ public sealed partial class LocalStore
         IReadOnlyList<RangeRead> ranges = commit.Ranges ?? [];
         ulong oldest = commit.Reads.Select(read => read.Sequence.Value)
             .Concat(ranges.Select(range => range.Sequence.Value)).DefaultIfEmpty().Min();
-        bool sameLife = (!commit.HasReads && !commit.IsRepeated) || commit.Life == hooks.Life;
-        if (commit.IsRepeated && (!sameLife || hooks.Commits.MayHaveForgotten(commit.Id, oldest)))
+        bool sameOpening = (!commit.HasReads && !commit.IsRepeated) || hooks.IsOfThisOpening(commit.Life);
+        if (commit.IsRepeated && (!sameOpening || hooks.Commits.MayHaveForgotten(commit.Id, oldest)))
         {
-            throw Unknown(commit, sameLife ? "too many came after it" : "the store was opened again since", null);
+            throw Unknown(commit, sameOpening ? "too many came after it" : "the store was opened again since", null);
         }
 
-        if (!sameLife)
+        if (!sameOpening)
         {
-            (string? family, ReadOnlyMemory<byte> key) = commit.Reads.Count > 0
-                ? (commit.Reads[0].ColumnFamily, commit.Reads[0].Key)
-                : (ranges[0].ColumnFamily, ranges[0].From);
-            return new CommitResult(false, LastAcknowledged, new TransactionConflict(
-                ConflictKind.TooOld, family ?? DefaultColumnFamily, key)
-            {
-                Written = LastAcknowledged,
-            });
+            return new CommitResult(false, LastAcknowledged, commit.TooOld(LastAcknowledged));
         }
 
         if (ranges.Count > 0)
@@ -114,7 +108,7 @@ public sealed partial class LocalStore
     private async Task<CommitResult> ApplyAsync(
         StoreHooks hooks, ReadSetCommit commit, CancellationToken cancellationToken)
     {
-        ReadSetCheck check = new(hooks, commit.Reads, commit.Ranges ?? []);
+        ReadSetCheck check = new(hooks, commit, LastAcknowledged);
         WriteRequest request = new(commit.Operations, null, commit.Durability) { Check = check };
         WriteResult result = hooks.IsLocking
             ? await WriteRespectingLocksAsync(request, cancellationToken).ConfigureAwait(false)

@@ -81,6 +81,7 @@ public sealed partial class LocalStore
             }
 
             _database.DropColumnFamily(family);
+            Volatile.Read(ref _hooks)?.NoteFamilyDropped();
         });
     }
 

@@ -71,11 +71,19 @@ internal sealed class TransactionCheck(StoreHooks hooks, TransactionChanges chan
 }
 
 /// <summary>The commit of reads and writes that were gathered elsewhere.</summary>
-internal sealed class ReadSetCheck(
-    StoreHooks hooks, IReadOnlyList<KeyRead> reads, IReadOnlyList<RangeRead> ranges) : CommitCheck
+internal sealed class ReadSetCheck(StoreHooks hooks, ReadSetCommit commit, Sequence begun) : CommitCheck
 {
     public override bool Passes(WriteGroup group, IWriteView view)
     {
+        IReadOnlyList<KeyRead> reads = commit.Reads;
+        IReadOnlyList<RangeRead> ranges = commit.Ranges ?? [];
+        if (commit.HasReads && commit.Life != hooks.Life)
+        {
+            // A family was dropped since, and what has its name now may be another one.
+            Conflict = commit.TooOld(begun);
+            return false;
+        }
+
         hooks.MarkStaged(group, view);
         for (int i = 0; i < reads.Count; i++)
         {

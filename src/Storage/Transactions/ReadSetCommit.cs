@@ -40,12 +40,25 @@ public sealed record ReadSetCommit(
 {
     /// <summary>Whether it depends on anything.</summary>
     internal bool HasReads => Reads.Count > 0 || Ranges is { Count: > 0 };
+
+    /// <summary>That nothing is known of what was written since it read; only of one that depends on something.
+    /// </summary>
+    internal TransactionConflict TooOld(Sequence written)
+    {
+        (string? family, ReadOnlyMemory<byte> key) = Reads.Count > 0
+            ? (Reads[0].ColumnFamily, Reads[0].Key)
+            : (Ranges![0].ColumnFamily, Ranges[0].From);
+        return new TransactionConflict(ConflictKind.TooOld, family ?? LocalStore.DefaultColumnFamily, key)
+        {
+            Written = written,
+        };
+    }
 }
 
 /// <summary>Values of one moment, with what a later commit needs to depend on them.</summary>
 /// <param name="Values">One entry for each key, in order; <see langword="null"/> where the key is absent.</param>
 /// <param name="Sequence">The sequence of the moment.</param>
-/// <param name="Life">This opening of the store.</param>
+/// <param name="Life">This opening of the store; another one once a column family was dropped.</param>
 public sealed record TransactionReads(
     IReadOnlyList<ReadOnlyMemory<byte>?> Values, Sequence Sequence, Guid Life);
 

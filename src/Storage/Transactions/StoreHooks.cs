@@ -14,6 +14,8 @@ internal sealed class StoreHooks
 {
     private static long _lastId;
 
+    private readonly Guid _opening = Guid.NewGuid();
+
     private readonly LocalStore _store;
     private readonly TimeProvider _time;
     private readonly HashSet<StoreTransaction> _open = [];
@@ -22,6 +24,7 @@ internal sealed class StoreHooks
     private RecentWrites? _recent;
     private RecordVersions? _versions;
     private int _locking;
+    private int _drops;
     private bool _closed;
 
     public StoreHooks(LocalStore store, TimeProvider time, Func<StorageException> closed)
@@ -41,11 +44,33 @@ internal sealed class StoreHooks
     /// <summary>The outcomes of commits that may be asked for twice.</summary>
     public CommitMemory Commits { get; }
 
-    /// <summary>Tells this opening of the store from every other: what is remembered here ends with it.</summary>
-    public Guid Life { get; } = Guid.NewGuid();
+    /// <summary>
+    /// Tells this opening of the store from every other, and the times before and after a column family was dropped:
+    /// what was read of it says nothing of another one that has its name.
+    /// </summary>
+    public Guid Life => WithDrops(Volatile.Read(ref _drops));
 
     /// <summary>Whether any transaction locks, so that plain writes must respect locks.</summary>
     public bool IsLocking => Volatile.Read(ref _locking) > 0;
+
+    /// <summary>Whether a <see cref="Life"/> is of this opening of the store: what it remembers is not lost.</summary>
+    public bool IsOfThisOpening(Guid life)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        life.TryWriteBytes(bytes);
+        return life == WithDrops(BitConverter.ToInt32(bytes));
+    }
+
+    /// <summary>Under the commit lock: a column family was dropped.</summary>
+    public void NoteFamilyDropped() => Interlocked.Increment(ref _drops);
+
+    private Guid WithDrops(int drops)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        _opening.TryWriteBytes(bytes);
+        BitConverter.TryWriteBytes(bytes, drops);
+        return new Guid(bytes);
+    }
 
     public static ulong NextId() => (ulong)Interlocked.Increment(ref _lastId);
 

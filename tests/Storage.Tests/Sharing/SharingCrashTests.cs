@@ -9,7 +9,8 @@ namespace Branching.Storage.Tests.Sharing;
 /// <summary>
 /// A child process is killed (SIGKILL) at every step between its data root and shared storage in turn; the same node
 /// then takes the database twice, and another node after it. Each must find what was before or what was asked for.
-/// BRANCHING_CRASH_STEPS=all adds every file step of the data root.
+/// Some scenarios are also killed at every named step of snapshots and stores; BRANCHING_CRASH_STEPS=all does that in
+/// all of them, and adds every file step of the data root.
 /// </summary>
 public sealed class SharingCrashTests(ITestOutputHelper output)
 {
@@ -31,11 +32,12 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
         new("create", Nodes.Empty, "none", "main:", "none", "none") { Database = "other" },
 
         // Given up and removed here after all of it was sent: killed on the way, the copy goes on with all it had.
-        new("rest", Nodes.Owner, Local, Local, Snapshotted, Local),
+        new("rest", Nodes.Owner, Local, Local, Snapshotted, Local) { AtAllKinds = true },
 
         // What is replaced is sent first, and there once, whenever the child dies.
         new("restore-after-snapshot", Nodes.Owner, Local, Snapshotted, Snapshotted, Snapshotted)
         {
+            AtAllKinds = true,
             Unanswered = [Local],
             Look = AssertReplacedIsThereOnceAsync,
         },
@@ -51,6 +53,7 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
         new("restore-whole", Nodes.Owner, "none", Snapshotted, "none", Snapshotted)
         {
             Database = "other",
+            AtAllKinds = true,
             Unanswered = ["none", "keep!|main:a=1"],
             Look = AssertSourceIsUnchangedAsync,
         },
@@ -58,6 +61,7 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
         // What is damaged is set aside whole, once, whenever the child dies.
         new("take-restoring", Nodes.Damaged, Snapshotted, Snapshotted, Snapshotted, Snapshotted)
         {
+            AtAllKinds = true,
             Policy = DirtyStorePolicy.RestoreSnapshot,
             Look = AssertDamagedIsSetAsideOnceAsync,
         },
@@ -92,7 +96,8 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
             Scenario = $"{scenario.Name} on {scenario.On}",
             Make = () => template.CopyFor(scenario.On),
             Arguments = (copy, n) => template.Arguments(copy, scenario.Name, n, Kills.Kinds),
-            Choose = Kills.FirstOfEach,
+            Choose = events => Kills.FirstOfEach(events)
+                .Where(n => scenario.AtAllKinds || events[n - 1].StartsWith("sharing ", StringComparison.Ordinal)),
             Look = (copy, ended, where) => AssertAllAsync(scenario, template, copy, ended.Finished, where),
             KilledAt = killedAt,
         }.RunAsync();
@@ -184,6 +189,9 @@ public sealed class SharingCrashTests(ITestOutputHelper output)
         public string Database { get; init; } = TemporaryRoot.Shop.Value;
 
         public DirtyStorePolicy Policy { get; init; }
+
+        /// <summary>Whether it is also killed at the named steps of snapshots and stores.</summary>
+        public bool AtAllKinds { get; init; }
 
         /// <summary>What another node may find as well, as long as the child had no answer.</summary>
         public string[] Unanswered { get; init; } = [];

@@ -37,6 +37,45 @@ public sealed class ReadSetCommitTests
         Assert.Null(test.Get("b"));
     }
 
+    [Fact]
+    public async Task What_was_read_of_a_family_that_was_dropped_and_made_anew_refuses_the_commit()
+    {
+        await using TestStore test = new();
+        test.Store.CreateColumnFamily("orders");
+        await test.WriteAsync(Put("a", "1", "orders"));
+        TransactionReads reads = test.Store.ReadForCommit([("orders", Bytes("a"))]);
+        ScanRequest request = new("orders", KeyRange.All, false, 10, 1 << 20);
+        ScanPage page = test.Store.ScanForCommit(request, out Guid life);
+        ReadSetCommit ofKeys = new(
+            Guid.NewGuid(), reads.Life, [new KeyRead("orders", Bytes("a"), reads.Sequence)],
+            [Put("b", "mine", "orders")], Durability.Buffered);
+        ReadSetCommit ofRanges = ofKeys with
+        {
+            Id = Guid.NewGuid(),
+            Life = life,
+            Reads = [],
+            Ranges = [new RangeRead("orders", default, default, page.Sequence)],
+        };
+        ReadSetCommit before = new(
+            Guid.NewGuid(), reads.Life, ofKeys.Reads, [Put("kept", "1")], Durability.Buffered);
+        CommitResult committed = await test.Store.CommitAsync(before, CancellationToken.None);
+
+        test.Store.DropColumnFamily("orders");
+        test.Store.CreateColumnFamily("orders");
+        CommitResult keys = await test.Store.CommitAsync(ofKeys, CancellationToken.None);
+        CommitResult ranges = await test.Store.CommitAsync(ofRanges, CancellationToken.None);
+        CommitResult repeated = await test.Store.CommitAsync(
+            before with { IsRepeated = true }, CancellationToken.None);
+        CommitResult again = await CommitAsync(
+            test.Store, test.Store.ReadForCommit([("orders", Bytes("a"))]), ["a"], Put("c", "3"));
+
+        Assert.Equal((true, committed.Sequence), (repeated.Committed, repeated.Sequence));
+        Assert.Equal((ConflictKind.TooOld, "orders"), (keys.Conflict!.Kind, keys.Conflict.ColumnFamily));
+        Assert.Equal((ConflictKind.TooOld, "orders"), (ranges.Conflict!.Kind, ranges.Conflict.ColumnFamily));
+        Assert.Null(test.Get("b", "orders"));
+        Assert.True(again.Committed);
+    }
+
     [Theory]
     [InlineData("b", true)]
     [InlineData("bb", true)]

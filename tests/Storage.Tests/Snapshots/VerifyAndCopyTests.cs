@@ -236,10 +236,13 @@ public sealed class VerifyAndCopyTests
         }
     }
 
-    /// <summary>Shared memory is a file system of its own on every Linux; without it the copy stays on one.</summary>
+    /// <summary>Shared memory is a file system of its own on every Linux; where it is missing, or the tests are in it,
+    /// whatever the other common place is on.</summary>
     private static string OtherFileSystem()
     {
-        string parent = Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath();
+        bool isOther = Directory.Exists("/dev/shm")
+            && !Path.GetTempPath().StartsWith("/dev/shm/", StringComparison.Ordinal);
+        string parent = isOther ? "/dev/shm" : Directory.Exists("/var/tmp") ? "/var/tmp" : Path.GetTempPath();
         string name = "branching-copy-" + Guid.NewGuid().ToString("N");
         return Directory.CreateDirectory(Path.Combine(parent, name)).FullName;
     }

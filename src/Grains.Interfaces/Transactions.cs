@@ -87,7 +87,8 @@ public enum CommitConflictKind
     /// <summary>The key was written after it was read.</summary>
     Written = 0,
 
-    /// <summary>The read is older than the store remembers writes; whether the key changed is not known.</summary>
+    /// <summary>The read is older than the store remembers writes, or than its last drop of a column family; whether
+    /// the key changed is not known.</summary>
     TooOld = 1,
 
     /// <summary>Another transaction held a lock of the key too long.</summary>

@@ -62,8 +62,8 @@ internal sealed class ShellTransaction
             CommitConflictKind.Written =>
                 $"{key} was written after the transaction read {(isRange ? "the range that it is in" : "it")}",
             CommitConflictKind.TooOld =>
-                $"so much was written since the transaction read {(isRange ? $"the range from {key} on" : key)} that " +
-                "the store no longer knows whether it has changed",
+                $"since the transaction read {(isRange ? $"the range from {key} on" : key)} so much was written, or " +
+                "a column family dropped, that the store no longer knows whether it has changed",
             _ => $"another transaction holds {key}",
         };
         return new UserError(

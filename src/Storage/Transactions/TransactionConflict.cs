@@ -6,8 +6,8 @@ public enum ConflictKind
     /// <summary>The key was written after the transaction read it.</summary>
     Written = 0,
 
-    /// <summary>The transaction is older than the store remembers writes; whether the key changed is not
-    /// known.</summary>
+    /// <summary>The transaction is older than the store remembers writes, or, sent whole, than its last drop of a
+    /// column family; whether the key changed is not known.</summary>
     TooOld = 1,
 
     /// <summary>Another one held the lock until the time was over.</summary>

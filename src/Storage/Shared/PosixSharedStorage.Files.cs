@@ -139,8 +139,7 @@ public sealed partial class PosixSharedStorage
                 cancellationToken.ThrowIfCancellationRequested();
             }
 
-            using FileStream source = new(
-                file.LocalPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            using FileStream source = OpenSource(file);
             source.Position = partial.Length;
             while ((count = await ReadAsync(source, block, hash).ConfigureAwait(false)) > 0)
             {

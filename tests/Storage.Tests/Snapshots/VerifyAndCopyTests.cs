@@ -142,8 +142,7 @@ public sealed class VerifyAndCopyTests
             WatchedStorage to = new(await PosixSharedStorage.OpenAsync(elsewhere));
             (SnapshotRepository target, Tenure tenure) = await ClaimAsync(house, to);
             await using Tenure held = tenure;
-            SnapshotCopier copier = new(
-                house.Shared, house.Repository, house.Options, TimeProvider.System, NullLogger.Instance);
+            SnapshotCopier copier = NewCopier(house);
 
             SnapshotManifest one = await copier.CopyAsync(first, to, target, tenure, house.Restored, null, default);
             int sent = to.SentFiles.Length;
@@ -178,18 +177,16 @@ public sealed class VerifyAndCopyTests
             WatchedStorage to = new(await PosixSharedStorage.OpenAsync(elsewhere));
             (SnapshotRepository target, Tenure tenure) = await ClaimAsync(house, to);
             await using Tenure held = tenure;
-            SnapshotCopier NewCopier() => new(
-                house.Shared, house.Repository, house.Options, TimeProvider.System, NullLogger.Instance);
-            SnapshotManifest first = await NewCopier().CopyAsync(
+            SnapshotManifest first = await NewCopier(house).CopyAsync(
                 taken, to, target, tenure, house.Restored, null, default);
             int sent = to.SentFiles.Length;
 
-            SnapshotCopier second = NewCopier();
+            SnapshotCopier second = NewCopier(house);
             SnapshotManifest same = await second.CopyAsync(taken, to, target, tenure, house.Restored, null, default);
             int sentAgain = to.SentFiles.Length - sent;
             File.Delete(Path.Combine(elsewhere, target.FullNameOf(
                 first.Files.First(file => file.Role == SnapshotFileRole.Table))));
-            SnapshotCopier third = NewCopier();
+            SnapshotCopier third = NewCopier(house);
             SnapshotManifest mended = await third.CopyAsync(taken, to, target, tenure, house.Restored, null, default);
 
             Assert.Equal((first.Id, 0, 0L, 0), (same.Id, second.SentFiles, second.SentBytes, sentAgain));
@@ -220,8 +217,7 @@ public sealed class VerifyAndCopyTests
             PosixSharedStorage to = await PosixSharedStorage.OpenAsync(elsewhere);
             (SnapshotRepository target, Tenure tenure) = await ClaimAsync(house, to);
             await using Tenure held = tenure;
-            SnapshotCopier copier = new(
-                house.Shared, house.Repository, house.Options, TimeProvider.System, NullLogger.Instance);
+            SnapshotCopier copier = NewCopier(house);
 
             FailureKind kind = await DatabaseShortcuts.KindOfAsync(
                 () => copier.CopyAsync(manifest, to, target, tenure, house.Restored, null, default));
@@ -235,6 +231,9 @@ public sealed class VerifyAndCopyTests
             Directory.Delete(elsewhere, recursive: true);
         }
     }
+
+    private static SnapshotCopier NewCopier(SnapshotHouse house) => new(
+        house.Shared, house.Repository, house.Options, TimeProvider.System, NullLogger.Instance);
 
     /// <summary>Shared memory is a file system of its own on every Linux; where it is missing, or the tests are in it,
     /// whatever the other common place is on.</summary>

@@ -51,6 +51,7 @@ public static class BranchingHosting
         services.AddHealthChecks().AddCheck<NodeHealthCheck>(NodeHealthCheck.Name);
         UseResponseTimeout<SiloMessagingOptions>(services);
         UseResponseTimeout<ClientMessagingOptions>(services);
+        Clustering.BoundDirectoryCache(builder);
         return builder;
     }
 

@@ -21,6 +21,10 @@ internal static class Clustering
 
     public static void UseOneProcess(ISiloBuilder silo) => silo.UseLocalhostClustering();
 
+    public static void BoundDirectoryCache(ISiloBuilder silo)
+    {
+    }
+
     public static void UseNetwork(ISiloBuilder silo, ServerSettings settings) => throw Refused("Serving");
 
     public static void LoadProvider(ServerOptions options) => throw Refused("Serving");
@@ -32,6 +36,10 @@ internal static class Clustering
     private static BranchingException Refused(string what) =>
         new(FailureKind.NotSupported, $"{what} is not possible: {NotSupported}.");
 #else
+    // Orleans makes room for a million at the start, 8 MB a silo, and walks through all of it whenever a node joins or
+    // leaves.
+    private const int DirectoryCacheSize = 1 << 16;
+
     /// <summary>Why this build neither serves nor connects; null when it does.</summary>
     public static string? NotSupported => null;
 
@@ -42,6 +50,16 @@ internal static class Clustering
         string cluster = $"one-process-{Guid.NewGuid():N}";
         silo.UseLocalhostClustering(siloPort, gatewayPort, primarySiloEndpoint: null, cluster, cluster);
     }
+
+    /// <summary>Remembers where as many grains are as a node talks to; what is configured wins.</summary>
+    public static void BoundDirectoryCache(ISiloBuilder silo) =>
+        silo.Configure<GrainDirectoryOptions>(static directory =>
+        {
+            if (directory.CacheSize == GrainDirectoryOptions.DEFAULT_CACHE_SIZE)
+            {
+                directory.CacheSize = DirectoryCacheSize;
+            }
+        });
 
     /// <summary>Loads the assembly of a membership provider; Orleans finds providers in loaded assemblies.</summary>
     public static void LoadProvider(ServerOptions options)

@@ -85,17 +85,16 @@ internal sealed class Load : IAsyncDisposable
     /// <summary>Reads the branch and checks that it is the numbers up to one between the two.</summary>
     public static async Task<int> CheckAsync(IStoreGrain store, int atLeast, int atMost, string context)
     {
-        List<Entry> all = await NodeCluster.RetryAsync<List<Entry>>(async () =>
+        List<Entry> all;
+        try
         {
-            List<Entry> entries = [];
-            await foreach (IReadOnlyList<Entry> page in store.StreamAsync(
-                new StreamRequest(KeyRange.Prefix(Bytes.Of("n")))))
-            {
-                entries.AddRange(page);
-            }
+            all = await NodeCluster.RetryAsync(() => AllAsync(store));
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"{context}: {e.Message}", e);
+        }
 
-            return entries;
-        });
         for (int i = 0; i < all.Count; i++)
         {
             Assert.True(
@@ -112,6 +111,18 @@ internal sealed class Load : IAsyncDisposable
     {
         await EndAsync();
         _stop.Dispose();
+    }
+
+    private static async ValueTask<List<Entry>> AllAsync(IStoreGrain store)
+    {
+        List<Entry> entries = [];
+        await foreach (IReadOnlyList<Entry> page in store.StreamAsync(
+            new StreamRequest(KeyRange.Prefix(Bytes.Of("n")))))
+        {
+            entries.AddRange(page);
+        }
+
+        return entries;
     }
 
     private static string Key(int number) => "n" + number.ToString("D8", CultureInfo.InvariantCulture);

@@ -80,6 +80,7 @@ public sealed class NodeCluster : IAsyncDisposable
                 ["Orleans:Clustering:Directory"] = members,
             }));
         builder.AddSiloBuilderConfigurator<NodeConfigurator>();
+        builder.AddClientBuilderConfigurator<ClientConfigurator>();
         TestCluster cluster = builder.Build();
         await cluster.DeployAsync();
         return new NodeCluster(cluster, roots, directory is null);
@@ -166,6 +167,17 @@ public sealed class NodeCluster : IAsyncDisposable
                 await Task.Delay(TimeSpan.FromMilliseconds(100));
             }
         }
+    }
+
+    /// <summary>
+    /// As the product's clients: a call through a node that dies with it is only given up when its time is over, which
+    /// by default is all the time that <see cref="RetryAsync"/> has.
+    /// </summary>
+    private sealed class ClientConfigurator : IClientBuilderConfigurator
+    {
+        public void Configure(IConfiguration configuration, IClientBuilder clientBuilder) =>
+            clientBuilder.Configure<ClientMessagingOptions>(
+                static messaging => messaging.ResponseTimeout = new ServingOptions().ResponseTimeout);
     }
 
     private sealed class NodeConfigurator : ISiloConfigurator

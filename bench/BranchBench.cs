@@ -90,6 +90,7 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
         parent.Ready.AddRange(new Samples(creating.Milliseconds));
         parent.Puts.Add(writer.Within(quiet), writer.Within(creating));
         await MeasureBareAsync(parent, round, branches);
+        parent.Processors.Measure();
     }
 
     /// <summary>The same appends and operations on files without a database: the disk's share.</summary>
@@ -162,6 +163,7 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
                 "bare: the same appends and the same links, files and syncs by two threads, without a database: "
                     + $"{Latency(parent.Bare.With)}; without the files: {Latency(parent.Bare.Without)}",
                 $"bare p99 with / without: {parent.Bare.Ratio(99)}",
+                .. parent.Processors.Describe(99, Latency),
             ],
             Peer = $"4 KiB append with fdatasync, same disk and time: {Latency(parent.Disk)}",
         });
@@ -202,6 +204,8 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
         public BesideRounds Puts { get; } = new();
 
         public BesideRounds Bare { get; } = new();
+
+        public ProcessorProbe Processors { get; } = new();
 
         /// <summary>A branch's store, the model of what the bare files are like.</summary>
         public string BranchDirectory { get; set; } = "";

@@ -149,6 +149,12 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
 
         turns.ForEach(turn => puts.Add(writer.Within(turn.Quiet), writer.Within(turn.During)));
         BesideRounds bare = await MeasureBareAsync(owner, window, taken, files, sent);
+        ProcessorProbe processors = new();
+        for (int round = 0; round < Rounds; round++)
+        {
+            processors.Measure();
+        }
+
         string schedule = every > TimeSpan.Zero
             ? Invariant($"every {every.TotalSeconds:N0} s, the shortest schedule")
             : "one after the other";
@@ -165,6 +171,7 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
                 $"bare: the same appends and the same links, files and syncs without a database: {Latency(bare.With)}",
                 $"bare, without the files: {Latency(bare.Without)}",
                 $"bare p99.9 with / without: {bare.Ratio(99.9)}",
+                .. processors.Describe(99.9, Latency),
             ],
             Peer = $"without snapshots: {Latency(puts.Without)}",
             Ratio = $"p99.9 {puts.Ratio(99.9)} (goal <= 1.2); p99 {puts.Ratio(99)}",

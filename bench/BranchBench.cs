@@ -163,7 +163,7 @@ internal sealed class BranchBench(BenchOptions options, Report report, string di
                 "bare: the same appends and the same links, files and syncs by two threads, without a database: "
                     + $"{Latency(parent.Bare.With)}; without the files: {Latency(parent.Bare.Without)}",
                 $"bare p99 with / without: {parent.Bare.Ratio(99)}",
-                .. parent.Processors.Describe(99, Latency),
+                parent.Processors.Describe(Latency),
             ],
             Peer = $"4 KiB append with fdatasync, same disk and time: {Latency(parent.Disk)}",
         });

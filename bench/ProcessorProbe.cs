@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 
 namespace Branching.Bench;
 
@@ -14,19 +13,20 @@ internal sealed class ProcessorProbe
 
     private static readonly TimeSpan _length = TimeSpan.FromSeconds(0.5);
 
-    // Milliseconds; beside others: every processor has such a thread.
-    private readonly BesideRounds _late = new();
+    private readonly Samples _alone = new();
+    private readonly Samples _onEach = new();
 
-    /// <summary>Adds a round: a second, half of it with all processors busy.</summary>
-    public void Measure() => _late.Add(Measure(threads: 1), Measure(Environment.ProcessorCount));
+    /// <summary>Measures for a second, half of it with such a thread on each processor.</summary>
+    public void Measure()
+    {
+        _alone.AddRange(Measure(threads: 1));
+        _onEach.AddRange(Measure(Environment.ProcessorCount));
+    }
 
     /// <summary>What was seen until now, for a report.</summary>
-    public IEnumerable<string> Describe(double percent, Func<Samples, string> latency) =>
-    [
+    public string Describe(Func<Samples, string> latency) =>
         "processors: lateness of a thread that only reads the clock, one on each: "
-            + $"{latency(_late.With)}; one alone: {latency(_late.Without)}",
-        string.Create(CultureInfo.InvariantCulture, $"processors p{percent}, on each / alone: {_late.Ratio(percent)}"),
-    ];
+            + $"{latency(_onEach)}; one alone: {latency(_alone)}";
 
     private static Samples Measure(int threads)
     {

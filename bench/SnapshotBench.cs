@@ -171,7 +171,7 @@ internal sealed class SnapshotBench(BenchOptions options, Report report, string 
                 $"bare: the same appends and the same links, files and syncs without a database: {Latency(bare.With)}",
                 $"bare, without the files: {Latency(bare.Without)}",
                 $"bare p99.9 with / without: {bare.Ratio(99.9)}",
-                .. processors.Describe(99.9, Latency),
+                processors.Describe(Latency),
             ],
             Peer = $"without snapshots: {Latency(puts.Without)}",
             Ratio = $"p99.9 {puts.Ratio(99.9)} (goal <= 1.2); p99 {puts.Ratio(99)}",

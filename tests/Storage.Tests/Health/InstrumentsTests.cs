@@ -198,6 +198,9 @@ public sealed class InstrumentsTests : IDisposable
 
         time.Advance(root.Options.StoreIdleTimeout * 2);
         await root.Registry.CloseIdleAsync();
+
+        // The registry's own timer, which that time has set off, may be closing one of them.
+        await Waiting.UntilAsync(() => root.GetStatistics().OpenStores == 0, "idle stores are closed");
         _listener.RecordObservableInstruments();
         double closed = _sums[Written];
         double left = _sums["branching.stores.open"];

@@ -214,6 +214,7 @@ public sealed partial class DataRoot
         DurableLineage lineage = new(owned.Catalog, owned.Tenure, state, _disk);
         await lineage.SyncAsync(database.AllRecords, cancellationToken).ConfigureAwait(false);
         await database.AttachAsync(owned, lineage, how).ConfigureAwait(false);
+        _disk.Reach(SharingStep.TenureAttached);
         if (how is OwnedBy.Return)
         {
             await NoteSnapshotsAsync(owned, database, cancellationToken).ConfigureAwait(false);
@@ -248,6 +249,7 @@ public sealed partial class DataRoot
     {
         _failed.TryRemove(owned.Name, out _);
         owned.Tenure.Ended.UnsafeRegister(_ => _ = EndAsync(database, owned.Tenure), null);
+        database.Serve();
         return database;
     }
 

@@ -9,6 +9,7 @@ public sealed partial class Database
     private DurableLineage? _lineage;
     private TenureGuard? _guard;
     private StorageException? _end;
+    private volatile bool _serves;
 
     /// <summary>
     /// Under which this node serves, or served, the database; <see langword="null"/> without shared storage, or for a
@@ -120,8 +121,8 @@ public sealed partial class Database
     /// <summary>The identity as it is on the disk.</summary>
     internal DatabaseDocument Document => _document;
 
-    /// <summary>Whether this object serves: owned where a tenure is needed, and not closed.</summary>
-    internal bool IsServing => !_closed && (_sharing is null || (Tenure is not null && _end is null));
+    /// <summary>Whether this object serves: brought up whole where a tenure is needed, and not closed.</summary>
+    internal bool IsServing => !_closed && (_sharing is null || (_serves && _end is null));
 
     /// <summary>Throws why this object does not serve.</summary>
     internal void ThrowIfNotServing() => ThrowIfClosed();
@@ -138,7 +139,7 @@ public sealed partial class Database
         _document = document;
     }
 
-    /// <summary>Serves from now on, for as long as the tenure allows.</summary>
+    /// <summary>From here on its stores open and ask the tenure; nobody is given it before <see cref="Serve"/>.</summary>
     internal async Task AttachAsync(OwnedDatabase owned, DurableLineage lineage, OwnedBy how)
     {
         // A call that raced with the end of the former tenure may have left a slot that asks the former guard.
@@ -151,6 +152,9 @@ public sealed partial class Database
         owned.Tenure.OnRenewal = (name, succeeded) => _registry.Instruments?.Renewed(name, succeeded);
         Tenure = owned.Tenure;
     }
+
+    /// <summary>Serves from now on, for as long as the tenure allows: it was looked at and found whole.</summary>
+    internal void Serve() => _serves = true;
 
     /// <summary>Refuses every call from now on, with the reason; the stores are closed afterwards.</summary>
     internal void End(StorageException cause)

@@ -14,6 +14,7 @@ internal enum SharingStep
     TenureServing,
     EpochEntered,
     TenureRecorded,
+    TenureAttached,
     TakeoverStarted,
     TakeoverStoreStaged,
     TakeoverStaged,

@@ -55,11 +55,16 @@ internal static class DatabaseCommands
                 string name = invocation.Database!;
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 IDatabaseGrain grain = session.Grains.GetDatabase(name);
-                CommonSymbols.Confirm(
-                    invocation,
-                    invocation.Parsed.GetValue(yes),
-                    $"Drop database {name}{await HoldingsAsync(grain, cancellationToken)}, for good?",
-                    invocation.Command("drop", name, "--yes"));
+                if (!invocation.Parsed.GetValue(yes))
+                {
+                    // Only for the question: what goes with it is known once it was brought up.
+                    CommonSymbols.Confirm(
+                        invocation,
+                        yes: false,
+                        $"Drop database {name}{await HoldingsAsync(grain, cancellationToken)}, for good?",
+                        invocation.Command("drop", name, "--yes"));
+                }
+
                 await grain.DropAsync(cancellationToken);
                 if (invocation.Json)
                 {

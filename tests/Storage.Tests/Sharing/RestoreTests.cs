@@ -163,6 +163,45 @@ public sealed class RestoreTests
         Assert.Single(Directory.GetDirectories(Path.Combine(one.Files.Path, "quarantine")));
     }
 
+    [Theory]
+    [InlineData(DirtyStorePolicy.Fail)]
+    [InlineData(DirtyStorePolicy.RestoreSnapshot)]
+    [InlineData(DirtyStorePolicy.Fresh)]
+    public async Task Nobody_is_given_a_database_before_its_main_store_was_looked_at(DirtyStorePolicy policy)
+    {
+        await using SharedNodes nodes = new();
+        SharedNode one = await nodes.StartAsync("one");
+        Database shop = await one.CreateAsync();
+        await shop.PutAsync("main", "a", "1");
+        await shop.SnapshotAsync("main");
+        await shop.BranchAsync("dev");
+        string store = Path.Combine(one.Files.DatabasePath, "stores", shop.GetBranch(BranchName.Main).Id.ToString());
+        await one.StopAsync();
+        File.Delete(Path.Combine(store, "CURRENT"));
+        SharedNode? again = null;
+        List<bool> wasServing = [];
+        Disk watching = new()
+        {
+            AtSharingStep = step =>
+            {
+                if (step == SharingStep.TenureAttached)
+                {
+                    // A write that a healthy branch took here would be set aside with the damaged main store.
+                    wasServing.Add(again!.Root.TryGetServing(TemporaryRoot.Shop) is not null);
+                }
+            },
+        };
+
+        again = await nodes.StartAsync(
+            "one", one.Files, options: new SharedStorageOptions { DirtyStore = policy }, disk: watching);
+        bool isServed = await Record.ExceptionAsync(() => again.OwnAsync()) is null;
+
+        Assert.Equal(policy != DirtyStorePolicy.Fail, isServed);
+        Assert.Equal(isServed, again.Root.TryGetServing(TemporaryRoot.Shop) is not null);
+        Assert.Equal(policy == DirtyStorePolicy.Fail ? 1 : 2, wasServing.Count);
+        Assert.DoesNotContain(true, wasServing);
+    }
+
     [Fact]
     public async Task A_deleted_snapshot_does_not_come_back_with_any_restore_nor_with_another_owner()
     {

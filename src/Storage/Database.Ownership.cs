@@ -139,7 +139,7 @@ public sealed partial class Database
         _document = document;
     }
 
-    /// <summary>From here on its stores open and ask the tenure; nobody is given it before <see cref="Serve"/>.</summary>
+    /// <summary>From here on its stores open and ask the tenure; nobody is given it before it is to serve.</summary>
     internal async Task AttachAsync(OwnedDatabase owned, DurableLineage lineage, OwnedBy how)
     {
         // A call that raced with the end of the former tenure may have left a slot that asks the former guard.

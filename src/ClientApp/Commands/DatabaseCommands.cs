@@ -55,16 +55,15 @@ internal static class DatabaseCommands
                 string name = invocation.Database!;
                 await using ISession session = await invocation.ConnectAsync(cancellationToken);
                 IDatabaseGrain grain = session.Grains.GetDatabase(name);
-                if (!invocation.Parsed.GetValue(yes))
-                {
-                    // Only for the question: what goes with it is known once it was brought up.
-                    CommonSymbols.Confirm(
-                        invocation,
-                        yes: false,
-                        $"Drop database {name}{await HoldingsAsync(grain, cancellationToken)}, for good?",
-                        invocation.Command("drop", name, "--yes"));
-                }
+                bool isConfirmed = invocation.Parsed.GetValue(yes);
 
+                // Only the question needs to know what goes with it, for which it is brought up.
+                string holdings = isConfirmed ? "" : await HoldingsAsync(grain, cancellationToken);
+                CommonSymbols.Confirm(
+                    invocation,
+                    isConfirmed,
+                    $"Drop database {name}{holdings}, for good?",
+                    invocation.Command("drop", name, "--yes"));
                 await grain.DropAsync(cancellationToken);
                 if (invocation.Json)
                 {

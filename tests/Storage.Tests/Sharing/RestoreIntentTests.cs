@@ -170,25 +170,10 @@ public sealed class RestoreIntentTests
             new RestoreRequest(snapshot, "tests", Branch: Name(branch), SnapshotBefore: false), null, default);
 
     /// <summary>Ends a restore at a step, with nothing undone: as a kill would.</summary>
-    private static Disk StoppingAt(string step) => new()
-    {
-        AtSharingStep = reached =>
-        {
-            if (reached.ToString() == step)
-            {
-                throw new TimeoutException(step);
-            }
-        },
-    };
+    private static Disk StoppingAt(string step) =>
+        SharedNodes.DiskAt(step, () => throw new TimeoutException(step));
 
-    private static Disk Remembering(TemporaryRoot files, Action<string> remember) => new()
-    {
-        AtSharingStep = reached =>
-        {
-            if (reached == SharingStep.RestoreReady)
-            {
-                remember(File.ReadAllText(Path.Combine(files.DatabasePath, Intent)));
-            }
-        },
-    };
+    private static Disk Remembering(TemporaryRoot files, Action<string> remember) => SharedNodes.DiskAt(
+        nameof(SharingStep.RestoreReady),
+        () => remember(File.ReadAllText(Path.Combine(files.DatabasePath, Intent))));
 }

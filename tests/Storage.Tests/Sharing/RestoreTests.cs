@@ -143,9 +143,7 @@ public sealed class RestoreTests
         await shop.PutAsync("main", "a", "1");
         await shop.SnapshotAsync("main");
         await shop.PutAsync("main", "late", "x");
-        string store = Path.Combine(one.Files.DatabasePath, "stores", shop.GetBranch(BranchName.Main).Id.ToString());
-        await one.StopAsync();
-        File.Delete(Path.Combine(store, "CURRENT"));
+        string store = await one.StopAndDamageAsync(shop);
 
         SharedNode again = await nodes.StartAsync(
             "one", one.Files, options: new SharedStorageOptions { DirtyStore = policy });
@@ -175,22 +173,14 @@ public sealed class RestoreTests
         await shop.PutAsync("main", "a", "1");
         await shop.SnapshotAsync("main");
         await shop.BranchAsync("dev");
-        string store = Path.Combine(one.Files.DatabasePath, "stores", shop.GetBranch(BranchName.Main).Id.ToString());
-        await one.StopAsync();
-        File.Delete(Path.Combine(store, "CURRENT"));
+        await one.StopAndDamageAsync(shop);
         SharedNode? again = null;
         List<bool> wasServing = [];
-        Disk watching = new()
-        {
-            AtSharingStep = step =>
-            {
-                if (step == SharingStep.TenureAttached)
-                {
-                    // A write that a healthy branch took here would be set aside with the damaged main store.
-                    wasServing.Add(again!.Root.TryGetServing(TemporaryRoot.Shop) is not null);
-                }
-            },
-        };
+
+        // A write that a healthy branch took there would be set aside with the damaged main store.
+        Disk watching = SharedNodes.DiskAt(
+            nameof(SharingStep.TenureAttached),
+            () => wasServing.Add(again!.Root.TryGetServing(TemporaryRoot.Shop) is not null));
 
         again = await nodes.StartAsync(
             "one", one.Files, options: new SharedStorageOptions { DirtyStore = policy }, disk: watching);

@@ -15,7 +15,7 @@ public sealed class RestoreUnderWayTests
     {
         await using SharedNodes nodes = new();
         using CancellationTokenSource cancel = new();
-        SharedNode one = await nodes.StartAsync("one", disk: CancellingAt(step, cancel));
+        SharedNode one = await nodes.StartAsync("one", disk: SharedNodes.DiskAt(step, cancel.Cancel));
         (Database shop, SnapshotId older) = await FillAsync(one);
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(
@@ -37,7 +37,7 @@ public sealed class RestoreUnderWayTests
     {
         await using SharedNodes nodes = new();
         using CancellationTokenSource cancel = new();
-        SharedNode one = await nodes.StartAsync("one", disk: CancellingAt(step, cancel));
+        SharedNode one = await nodes.StartAsync("one", disk: SharedNodes.DiskAt(step, cancel.Cancel));
         (Database shop, SnapshotId older) = await FillAsync(one);
 
         RestoreReport report = await one.Root.RestoreAsync(
@@ -173,15 +173,4 @@ public sealed class RestoreUnderWayTests
         await shop.SnapshotAsync("main");
         return (shop, older);
     }
-
-    private static Disk CancellingAt(string step, CancellationTokenSource cancel) => new()
-    {
-        AtSharingStep = reached =>
-        {
-            if (reached.ToString() == step)
-            {
-                cancel.Cancel();
-            }
-        },
-    };
 }

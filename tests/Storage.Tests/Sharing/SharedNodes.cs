@@ -34,6 +34,20 @@ internal sealed class SharedNodes(string? existing = null) : IAsyncDisposable
         }
     }
 
+    /// <summary>A file layer that does something at each time a step is reached.</summary>
+    /// <param name="step">Name of the <see cref="SharingStep"/>.</param>
+    /// <param name="act">What; its exception comes out of the step.</param>
+    public static Disk DiskAt(string step, Action act) => new()
+    {
+        AtSharingStep = reached =>
+        {
+            if (reached.ToString() == step)
+            {
+                act();
+            }
+        },
+    };
+
     public TemporaryRoot NewRoot()
     {
         TemporaryRoot root = new();
@@ -110,6 +124,16 @@ internal sealed class SharedNode(string name, TemporaryRoot files, DataRoot root
     public Task<Database> CreateAsync() => root.CreateDatabaseAsync(TemporaryRoot.Shop, "tests", default);
 
     public async Task StopAsync() => await root.DisposeAsync();
+
+    /// <summary>Stops the node and damages the main store of a database of it.</summary>
+    /// <returns>The store's directory.</returns>
+    public async Task<string> StopAndDamageAsync(Database database)
+    {
+        string store = Path.Combine(files.DatabasePath, "stores", database.GetBranch(BranchName.Main).Id.ToString());
+        await StopAsync();
+        File.Delete(Path.Combine(store, "CURRENT"));
+        return store;
+    }
 }
 
 /// <summary>Whether a node reaches shared storage.</summary>
